@@ -1,0 +1,174 @@
+// Package contract is what the webhook and the injected init container both know: the configuration that travels
+// between them, the names of what they share in the pod, the report, and the codes of every outcome.
+//
+// It is the wire between two programs that may be of different versions, so it knows neither of them and imports the
+// standard library only: what it costs, the binary that runs in every pod pays.
+package contract
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Version is the version of the configuration that this build writes, and the newest that it reads.
+const Version = 1
+
+// Config is all that the init container is told, in the environment variable ConfigEnv. It holds no secret: whoever may
+// read the pod may read it.
+type Config struct {
+	Version int `json:"version"`
+	// Directory receives the files. It is absolute; it is made when absent.
+	Directory string `json:"directory"`
+	// FileMode is the mode of each file in Directory.
+	FileMode FileMode `json:"fileMode"`
+	// Timeout bounds the whole run, retries included.
+	Timeout Duration `json:"timeout"`
+	Read    Read     `json:"read"`
+	// Accounts in order of precedence: where two hold the same id, the first one's secret is delivered.
+	Accounts []Account `json:"accounts"`
+	// Warnings of the admission, which nobody sees there: controllers and Airflow's Kubernetes client drop them.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Account is one AWS account's Secrets Manager in one region, and which of its secrets are wanted.
+type Account struct {
+	// Name tells the accounts of a configuration apart in reports: "own".
+	Name string `json:"name"`
+	// Region, such as eu-central-1. Empty: what the environment says (AWS_REGION, AWS_DEFAULT_REGION).
+	Region string `json:"region,omitempty"`
+	// EndpointURL replaces the addresses of Secrets Manager and STS. Empty: AWS's own, or what the environment says.
+	EndpointURL string `json:"endpointURL,omitempty"`
+	// Separator stands between a prefix and an Airflow id in a secret's name.
+	Separator string `json:"separator"`
+	// Connections and Variables say where each kind is found. A nil one is turned off.
+	Connections *Names `json:"connections,omitempty"`
+	Variables   *Names `json:"variables,omitempty"`
+}
+
+// Names is how the Airflow ids of one kind map to the names of secrets.
+type Names struct {
+	// Prefix, without the separator at its end: every secret below it is read.
+	Prefix string `json:"prefix"`
+}
+
+// SecretPrefix is what the name of each wanted secret starts with, separator included: airflow/connections must not
+// also find airflow/connections-old/x.
+//
+// Trailing separators of the prefix are dropped as Airflow's SecretsManagerBackend does, by Python's str.rstrip, which
+// takes the separator for a set of characters.
+func (n Names) SecretPrefix(separator string) string {
+	return strings.TrimRight(n.Prefix, separator) + separator
+}
+
+// Read is how secrets are read once their names are known.
+type Read string
+
+// The ways to read. ReadAuto asks in batches where that saves calls and is allowed, else one by one.
+const (
+	ReadAuto   Read = "auto"
+	ReadBatch  Read = "batch"
+	ReadSingle Read = "single"
+)
+
+// Reads lists the ways to read, in the order in which they are documented.
+func Reads() []Read { return []Read{ReadAuto, ReadBatch, ReadSingle} }
+
+// Encode writes the configuration for an environment variable of a pod.
+//
+// A dollar sign is written as \u0024: the kubelet expands $(NAME) and turns $$ into $ in every value.
+func (c Config) Encode() (string, error) {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return "", fmt.Errorf("encoding the fetcher's configuration: %w", err)
+	}
+	return strings.ReplaceAll(string(text), "$", `\u0024`), nil
+}
+
+// Decode reads what Encode wrote. It is strict: a field or a version that this build does not know is an *Error, since
+// a setting that is passed over in silence would leave Airflow without what was asked for.
+func Decode(text string) (Config, error) {
+	var version struct{ Version int }
+	if err := json.Unmarshal([]byte(text), &version); err != nil {
+		return Config{}, &Error{Code: InvalidConfig, Detail: ConfigEnv + " is not JSON that this fetcher can read", Err: err}
+	}
+	if version.Version > Version {
+		return Config{}, &Error{Code: ConfigTooNew, Detail: fmt.Sprintf("%s has version %d and this fetcher knows up to %d", ConfigEnv, version.Version, Version)}
+	}
+	var c Config
+	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&c); err != nil {
+		return Config{}, &Error{Code: InvalidConfig, Detail: "reading " + ConfigEnv, Err: err}
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return Config{}, &Error{Code: InvalidConfig, Detail: ConfigEnv + " goes on after its JSON object"}
+	}
+	if err := c.validate(); err != nil {
+		return Config{}, &Error{Code: InvalidConfig, Detail: ConfigEnv, Err: err}
+	}
+	return c, nil
+}
+
+func (c Config) validate() error {
+	switch {
+	case c.Version < 1:
+		return fmt.Errorf("version is %d, expected 1 or more", c.Version)
+	case !path.IsAbs(c.Directory) || path.Clean(c.Directory) != c.Directory || c.Directory == "/":
+		return fmt.Errorf("directory is %q, expected an absolute path such as %s", c.Directory, Directory)
+	case c.Timeout <= 0:
+		return fmt.Errorf("timeout is %v, expected more than zero", time.Duration(c.Timeout))
+	case c.FileMode&0o400 == 0:
+		return fmt.Errorf("fileMode is %v, expected one that its owner can read, such as 0444", c.FileMode)
+	case len(c.Accounts) == 0:
+		return errors.New("accounts is empty, expected at least one")
+	}
+	if c.Read != ReadAuto && c.Read != ReadBatch && c.Read != ReadSingle {
+		return fmt.Errorf("read is %q, expected one of %v", c.Read, Reads())
+	}
+	for i, a := range c.Accounts {
+		if a.Name == "" || a.Separator == "" {
+			return fmt.Errorf("accounts[%d] has no name or no separator", i)
+		}
+	}
+	return nil
+}
+
+// Duration is a time.Duration that reads and writes itself as text, such as "2m0s".
+type Duration time.Duration
+
+// MarshalText writes the duration as time.Duration prints it.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads what time.ParseDuration reads.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	*d = Duration(parsed)
+	return err
+}
+
+// FileMode is the permission bits of a file, read and written as octal text, such as "0444".
+type FileMode fs.FileMode
+
+// String is the mode in octal, as chmod takes it.
+func (m FileMode) String() string { return fmt.Sprintf("%04o", uint32(m)) }
+
+// MarshalText writes the mode as String does.
+func (m FileMode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText reads an octal number of permission bits.
+func (m *FileMode) UnmarshalText(text []byte) error {
+	bits, err := strconv.ParseUint(string(text), 8, 32)
+	if err != nil || bits > 0o777 {
+		return fmt.Errorf("file mode is %q, expected an octal number such as 0444", text)
+	}
+	*m = FileMode(bits)
+	return nil
+}
