@@ -1,0 +1,146 @@
+package injector
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/airflow-secrets/airflow-secrets/injector/contract"
+)
+
+// Prefix starts every annotation of ours.
+const Prefix = "airflow-secrets/"
+
+// The two keys that are no settings: the question and the answer.
+const (
+	injectKey = "inject"
+	statusKey = "status"
+)
+
+// row is one annotation: all that parsing, validation, the cluster's defaults and the reference need to know of it.
+type row struct {
+	key string // without Prefix
+	// set parses a value into the settings; its error says only what was expected. A nil one is not built yet.
+	set     func(*settings, string) error
+	builtIn string // the default, written as a user would write it
+	doc     string // one line
+	example string
+	hidden  bool // the value may hold a secret, so it is never repeated
+	podOnly bool // cannot be a cluster default
+}
+
+// table is every annotation there is, in the order of its documentation.
+var table = slices.Concat(
+	[]row{
+		{key: injectKey, set: ignore, podOnly: true, example: "true", doc: "`true` asks for secrets, `false` declines. Any other key below needs it."},
+	},
+	perKind(func(kind string) row {
+		return row{key: kind + "-prefix", set: into(parsePrefix, func(s *settings) *prefix { return s.prefixOf(kind) }),
+			builtIn: "airflow/" + kind, example: "team-a/" + kind,
+			doc: "Every secret whose name starts with this and the separator is read as one of the " + kind + ". `none` turns the kind off."}
+	}),
+	[]row{
+		{key: "sep", set: into(parseSeparator, func(s *settings) *string { return &s.separator }),
+			builtIn: "/", example: "-", doc: "What stands between the prefix and the Airflow id in a secret's name."},
+	},
+	perKind(func(kind string) row {
+		return row{key: kind + "-lookup-pattern", example: "^aws_", doc: "Only " + kind + " whose id matches this (Python's re.match, ignoring case) are delivered."}
+	}),
+	[]row{
+		{key: "connections", example: "db,http/api", doc: "These connection ids instead of all under the prefix; a missing one fails the pod."},
+		{key: "variables", example: "region", doc: "These variable ids instead of all under the prefix; a missing one fails the pod."},
+		{key: "config", example: "celery.broker_url=broker", doc: "Config options to deliver, each as `section.key=id`."},
+		{key: "shared-account", example: "444455556666", doc: "The account whose secrets back up those of the pod's own."},
+		{key: "shared-region", example: "eu-central-1", doc: "The shared account's region."},
+		{key: "shared-role-arn", example: "arn:aws:iam::444455556666:role/airflow", doc: "A role there that may list and read its secrets."},
+		{key: "shared-external-id", example: "team-a", doc: "The external id that role asks for."},
+	},
+	perKind(func(kind string) row {
+		return row{key: "shared-" + kind + "-prefix", example: "core/" + kind, doc: "The prefix of " + kind + " in the shared account; without it none are shared."}
+	}),
+	[]row{
+		{key: "shared-connections", example: "warehouse", doc: "These connection ids of the shared account, read by ARN without a role there."},
+		{key: "shared-variables", example: "region", doc: "These variable ids of the shared account, read by ARN without a role there."},
+		{key: "region", set: into(parseRegion, func(s *settings) *string { return &s.region }),
+			example: "eu-central-1", doc: "The AWS region; by default what the container's environment says."},
+		{key: "endpoint-url", set: into(parseEndpoint, func(s *settings) *string { return &s.endpointURL }), hidden: true,
+			example: "https://vpce-0a1b.secretsmanager.eu-central-1.vpce.amazonaws.com", doc: "The address of Secrets Manager and STS instead of AWS's public ones."},
+		{key: "role-arn", example: "arn:aws:iam::111122223333:role/airflow", doc: "A role to assume from the identity the pod has."},
+		{key: "external-id", example: "team-a", doc: "The external id that role asks for."},
+		{key: "web-identity-role-arn", example: "arn:aws:iam::111122223333:role/airflow", doc: "A role to assume with a service account token that only the init container sees."},
+		{key: "credentials-secret", example: "airflow-aws", doc: "A Kubernetes Secret that holds AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."},
+		{key: "read", set: into(parseRead, func(s *settings) *contract.Read { return &s.read }),
+			builtIn: string(contract.ReadAuto), example: "single", doc: "`auto` reads in batches where that is allowed and saves calls, `batch` always, `single` one by one."},
+		{key: "backend-kwargs", hidden: true, example: `{"connections_prefix": "team-a"}`, doc: "SecretsManagerBackend's kwargs as JSON, instead of the keys above."},
+		{key: "deliver", example: "env", doc: "`files`, or `env` for environment variables."},
+		{key: "containers", set: into(parseContainers, func(s *settings) *[]string { return &s.containers }),
+			example: "worker,wait-for-airflow-migrations", doc: "The containers that run Airflow; by default they are recognised by name, then by AIRFLOW__ variables."},
+		{key: "entrypoint", example: "/usr/bin/dumb-init -- /entrypoint", doc: "The entrypoint of the image, where the container names no command."},
+		{key: "image", set: into(parseImage, func(s *settings) *string { return &s.image }),
+			example: "registry.example.com/airflow-secrets-fetcher:1.0.0", doc: "The init container's image; by default the one the webhook was started with."},
+		{key: "resources", set: into(parseResources, func(s *settings) *resources { return &s.resources }),
+			builtIn: defaultResources, example: `{"limits": {"memory": "128Mi"}}`,
+			doc: "The init container's requests and limits, as Kubernetes writes them; what is not given keeps its default. In a Guaranteed pod the requests are raised to the limits."},
+		{key: "file-mode", set: into(parseFileMode, func(s *settings) *contract.FileMode { return &s.fileMode }),
+			builtIn: "0444", example: "0440", doc: "The mode of the files. The volume is mounted only where it is needed, and read-only there."},
+		{key: "files", example: "ca.pem=team-a/ca#pem", doc: "Extra secrets as raw files, each as `path=name-or-ARN[#json-key]`."},
+		{key: "on-missing", example: "warn", doc: "`fail` or `warn`: a secret that is asked for by id is not there."},
+		{key: "on-invalid", example: "fail", doc: "`warn` or `fail`: a value that Airflow cannot use."},
+		{key: "on-empty", example: "warn", doc: "`fail` or `warn`: nothing at all was found."},
+		{key: "timeout", set: into(parseTimeout, func(s *settings) *time.Duration { return &s.timeout }),
+			builtIn: "2m", example: "5m", doc: "How long the init container may try in all, from 1s to 10m; Airflow gives a queued task 10m."},
+		{key: "refresh", example: "5m", doc: "How often long-lived pods read their secrets anew, or `off`."},
+		{key: statusKey, set: ignore, podOnly: true, doc: "Set by airflow-secrets: `injected`, or why the pod was left alone. Never read."},
+	},
+)
+
+// perKind repeats a row for each kind of thing that Airflow looks up.
+func perKind(of func(kind string) row) []row {
+	return []row{of("connections"), of("variables"), of("config")}
+}
+
+// into makes a parser and a place in the settings into a row's set.
+func into[T any](parse func(string) (T, error), place func(*settings) *T) func(*settings, string) error {
+	return func(s *settings, value string) error {
+		parsed, err := parse(value)
+		if err == nil {
+			*place(s) = parsed
+		}
+		return err
+	}
+}
+
+func ignore(*settings, string) error { return nil }
+
+// rowOf finds a key's row.
+func rowOf(key string) (row, bool) {
+	i := slices.IndexFunc(table, func(r row) bool { return r.key == key })
+	if i < 0 {
+		return row{}, false
+	}
+	return table[i], true
+}
+
+// wrong says what is the matter with a key itself, whatever its value.
+func wrong(key string) string {
+	r, known := rowOf(key)
+	switch {
+	case !known:
+		return "no known annotation" + nearest(key)
+	case r.set == nil:
+		return "not supported yet: remove it"
+	}
+	return ""
+}
+
+// ours lists the keys of ours among a pod's annotations, in order.
+func ours(annotations map[string]string) []string {
+	var keys []string
+	for name := range annotations {
+		if key, ok := strings.CutPrefix(name, Prefix); ok {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,131 @@
+package injector
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/airflow-secrets/airflow-secrets/injector/contract"
+)
+
+// TestTable holds each row to what the rest relies on: one key once, a line of documentation, an example that parses.
+func TestTable(t *testing.T) {
+	var keys []string
+	for _, r := range table {
+		if slices.Contains(keys, r.key) {
+			t.Errorf("%s is there twice", r.key)
+		}
+		keys = append(keys, r.key)
+		if r.doc == "" || strings.Contains(r.doc, "\n") || !strings.HasSuffix(r.doc, ".") {
+			t.Errorf("%s: the doc is %q, expected one sentence or more on one line", r.key, r.doc)
+		}
+		if r.example == "" && r.key != statusKey {
+			t.Errorf("%s has no example", r.key)
+		}
+		if r.set == nil {
+			continue
+		}
+		for _, value := range []string{r.builtIn, r.example} {
+			if err := r.set(new(settings), value); value != "" && err != nil {
+				t.Errorf("%s: %q is documented and refused: %v", r.key, value, err)
+			}
+		}
+	}
+}
+
+func TestBuiltInSettings(t *testing.T) {
+	s := builtInSettings
+	if s.connections.text != "airflow/connections" || s.variables.text != "airflow/variables" || s.separator != "/" ||
+		s.read != contract.ReadAuto || s.fileMode != 0o444 || s.timeout != 2*time.Minute {
+		t.Errorf("the built-in settings are %+v", s)
+	}
+	for name, want := range map[string]string{"cpu": "50m", "memory": "32Mi"} {
+		if q := s.resources.Requests[name]; q.String() != want {
+			t.Errorf("request of %s: %s, expected %s", name, q.String(), want)
+		}
+	}
+	for name, want := range map[string]string{"cpu": "500m", "memory": "64Mi"} {
+		if q := s.resources.Limits[name]; q.String() != want {
+			t.Errorf("limit of %s: %s, expected %s", name, q.String(), want)
+		}
+	}
+}
+
+func TestValues(t *testing.T) {
+	for _, c := range []struct {
+		key           string
+		right, wrongs []string
+	}{
+		{"connections-prefix", []string{"a", "a/b", "none", "org/t-1/prod/airflow", "with+=.@_chars"}, []string{"", " a", "a b", "ä", "a:b", strings.Repeat("a", 501), "*"}},
+		{"sep", []string{"/", "-", "--", "_"}, []string{"", " ", ":", "---------"}},
+		{"region", []string{"eu-central-1", "us-gov-west-1", "cn-north-1", "us-isob-east-1", "ap-southeast-4"}, []string{"eu-central-1a", "EU-central-1", "frankfurt", "eu_central_1", "eu-central-1 "}},
+		{"endpoint-url", []string{"https://a.example.com", "http://127.0.0.1:4566", "https://a/b"}, []string{"a.example.com", "ftp://a", "https://", "https://u:p@a", "https://a?b", "://", "https://a#b"}},
+		{"read", []string{"auto", "batch", "single"}, []string{"Auto", "fast", "none"}},
+		{"containers", []string{"worker", "a,b", "a, b"}, []string{",", "a,", "A", "a b", "a;b"}},
+		{"image", []string{"a", "a:1", "registry.example.com:5000/a/b:1", "a@sha256:" + strings.Repeat("a", 64)}, []string{"A", "a b", "a:", "http://a"}},
+		{"resources", []string{`{}`, `{"requests":{"cpu":"1m"}}`, `{"limits":{"cpu":1,"memory":"1Gi"}}`, `{"limits":{"cpu":"50m"}}`},
+			[]string{"50m", "[]", `{"limit":{}}`, `{"requests":{"cpu":"1"}}`, `{"limits":{"memory":"-1"}}`, `{"limits":{"cpu":"x"}}`, `{"limits":{"gpu":"1"}}`, `{"requests":{"cpu":"1"},"requests":{}}`}},
+		{"file-mode", []string{"0444", "444", "0440", "0400", "0644"}, []string{"0222", "0777", "0666", "999", "r--r--r--", "04444", "-1", ""}},
+		{"timeout", []string{"1s", "2m", "90s", "10m"}, []string{"", "2", "0s", "999ms", "11m", "-1m", "soon"}},
+	} {
+		r, ok := rowOf(c.key)
+		if !ok {
+			t.Fatalf("%s is no key", c.key)
+		}
+		for _, value := range c.right {
+			if err := r.set(new(settings), value); err != nil {
+				t.Errorf("%s: %q is refused: expected %v", c.key, value, err)
+			}
+		}
+		for _, value := range c.wrongs {
+			if err := r.set(new(settings), value); err == nil {
+				t.Errorf("%s: %q is accepted", c.key, value)
+			}
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	for key, want := range map[string]string{
+		"conections-prefix": "connections-prefix", "Region": "region", "time-out": "timeout", "endpoint": "endpoint-url",
+		"container": "containers", "variable-prefix": "variables-prefix", "filemode": "file-mode",
+	} {
+		if got := nearest(key); !strings.Contains(got, Prefix+want+"?") {
+			t.Errorf("nearest to %s: %q, expected %s", key, got, want)
+		}
+	}
+	if got := nearest("something-quite-different"); strings.Contains(got, "did you mean") {
+		t.Errorf("nearest to nothing: %q", got)
+	}
+}
+
+func TestDefaultsFile(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"empty":         {"", ""},
+		"good":          {"region: eu-central-1\nlocked: [image, role-arn]", ""},
+		"unknown key":   {"regoin: eu-central-1", "regoin is no known annotation: did you mean airflow-secrets/region?"},
+		"with prefix":   {"airflow-secrets/region: eu-central-1", "airflow-secrets/region is written without airflow-secrets/ here"},
+		"bad value":     {"timeout: soon", "timeout: expected a duration from 1s to 10m, such as 90s or 2m, found soon"},
+		"not text":      {"file-mode: 0444", "file-mode is not text: put the value into quotes"},
+		"not built":     {"role-arn: x", "role-arn is not supported yet"},
+		"for pods only": {"inject: \"true\"", "inject is for pods only"},
+		"locked inject": {"locked: [inject]", "locked: inject is for pods only"},
+		"locked text":   {"locked: image", "locked: expected a list of keys such as [image, endpoint-url], found image"},
+		"locked typo":   {"locked: [imgae]", "locked: imgae is no known annotation: did you mean airflow-secrets/image?"},
+		"not a map":     {"- region", "expected YAML such as"},
+		"twice":         {"region: eu-central-1\nregion: eu-central-1", "already set"},
+		"two mistakes":  {"timeout: soon\nsep: \"\"", "sep: expected"},
+		"hidden":        {"endpoint-url: https://u:hunter2@x", "endpoint-url: expected a URL"},
+	} {
+		_, err := ParseDefaults([]byte(c.text))
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case c.want != "" && err == nil:
+			t.Errorf("%s: accepted, expected %q", name, c.want)
+		case err != nil && (!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hunter2")):
+			t.Errorf("%s: %v, expected %q", name, err, c.want)
+		}
+	}
+}

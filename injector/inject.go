@@ -1,0 +1,98 @@
+// Package injector decides what happens to a pod: left alone, refused with a sentence, or injected by a list of patch
+// operations.
+//
+// It is pure: the same pod, namespace and cluster defaults give the same bytes, whoever asks: the webhook, the offline
+// command or a test. It does no I/O, reads no clock and holds no state.
+package injector
+
+import (
+	"slices"
+	"strings"
+
+	"gomodules.xyz/jsonpatch/v2"
+
+	"github.com/airflow-secrets/airflow-secrets/injector/contract"
+)
+
+// Injector holds what the cluster's administrator has settled for every pod. Its methods may be called concurrently.
+type Injector struct {
+	Defaults Defaults
+	// FetcherImage runs in the init container where neither the pod nor Defaults names another one.
+	FetcherImage string
+}
+
+// Operation is one operation of a JSON patch (RFC 6902).
+type Operation = jsonpatch.Operation
+
+// Decision is what to do with one pod.
+type Decision struct {
+	Code contract.Code
+	// Message says it in one line with neither quotes nor the pod's name, so that events of many pods are one event.
+	Message string
+	// Operations are applied in order (RFC 6902). They are empty where the pod stays as it is.
+	Operations []jsonpatch.Operation
+	// Warnings are for whoever creates the pod, each of at most 120 characters.
+	Warnings []string
+}
+
+// Allowed says whether the pod may be created; if not, Code and Message say why.
+func (d Decision) Allowed() bool {
+	switch d.Code {
+	case contract.Injected, contract.NotAnnotated, contract.Declined, contract.AlreadyInjected, contract.SideContainersOnly:
+		return true
+	}
+	return false
+}
+
+// Decide reads one pod, as JSON, and says what to do with it. The namespace is the request's, since a pod made from a
+// template names none.
+func (in *Injector) Decide(raw []byte, namespace string) Decision {
+	pod, err := readPod(raw)
+	if err != nil {
+		return refused(problem{code: contract.InvalidPod, subject: "the pod", expected: "a Pod of v1 as JSON", found: err.Error()})
+	}
+	if code := pod.leftAlone(); code != "" {
+		return Decision{Code: code, Message: code.Sentence()}
+	}
+	if pod.sideContainersOnly() {
+		return Decision{Code: contract.SideContainersOnly, Message: contract.SideContainersOnly.Sentence(), Operations: pod.setStatus(contract.SideContainersOnly)}
+	}
+	settings, problems := in.settle(pod.Metadata.Annotations)
+	targets, more := pod.airflowContainers(settings.containers)
+	problems = slices.Concat(problems, more, pod.backendProblems(targets), pod.nameProblems(targets))
+	if len(problems) > 0 {
+		return refused(problems...)
+	}
+	return pod.inject(settings, targets)
+}
+
+// inject works out the operations. Each part is added to the document as the parts before have left it.
+func (p *pod) inject(s settings, targets []target) Decision {
+	warnings := slices.Concat(s.warnings(), p.warnings(s, targets))
+	ours, err := p.fetcher(s, targets, warnings)
+	if err != nil {
+		return refused(problem{code: contract.Internal, subject: "the init container", expected: "a configuration that can be encoded", found: err.Error()})
+	}
+	var operations []jsonpatch.Operation
+	operations = append(operations, p.addVolume()...)
+	for _, t := range targets {
+		operations = append(operations, wire(t)...)
+	}
+	operations = append(operations, ours...)
+	operations = append(operations, p.setStatus(contract.Injected)...)
+	code := contract.Injected
+	if len(operations) == 0 {
+		code = contract.AlreadyInjected
+	}
+	return Decision{Code: code, Message: code.Sentence(), Operations: operations, Warnings: warnings}
+}
+
+// refused puts all mistakes into one line, the sentence that stands alone first.
+func refused(problems ...problem) Decision {
+	texts := make([]string, len(problems))
+	for i, p := range problems {
+		texts[i] = p.String()
+	}
+	code := problems[0].code
+	return Decision{Code: code, Message: code.Sentence() + ". " + strings.Join(texts, "; ")}
+}

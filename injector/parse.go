@@ -1,0 +1,142 @@
+package injector
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/agext/levenshtein"
+	"github.com/distribution/reference"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/airflow-secrets/airflow-secrets/injector/contract"
+)
+
+// The parsers below never know their key. Each error says only what was expected, as the end of "expected ...".
+
+// prefix is where one kind of secrets is found, or that none are wanted.
+type prefix struct {
+	text string
+	off  bool
+}
+
+// secretName is what AWS allows in a secret's name (CreateSecret, parameter Name).
+var secretName = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]+$`)
+
+func parsePrefix(value string) (prefix, error) {
+	switch {
+	case value == "none":
+		return prefix{off: true}, nil
+	case value == "":
+		return prefix{}, errors.New("a prefix such as airflow/connections, or none to turn the kind off (an empty one needs ids listed one by one, which is not supported yet)")
+	case len(value) > 500 || !secretName.MatchString(value):
+		return prefix{}, errors.New("at most 500 of the characters AWS allows in the name of a secret: A-Z a-z 0-9 / _ + = . @ -")
+	}
+	return prefix{text: value}, nil
+}
+
+func parseSeparator(value string) (string, error) {
+	if len(value) > 8 || !secretName.MatchString(value) {
+		return "", errors.New("1 to 8 of the characters AWS allows in the name of a secret: A-Z a-z 0-9 / _ + = . @ -")
+	}
+	return value, nil
+}
+
+// region is the form of every region there has been: us-gov-west-1, cn-north-1, us-isob-east-1.
+var region = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
+
+func parseRegion(value string) (string, error) {
+	if value != "" && !region.MatchString(value) {
+		return "", errors.New("an AWS region such as eu-central-1 (a zone such as eu-central-1a is none)")
+	}
+	return value, nil
+}
+
+func parseEndpoint(value string) (string, error) {
+	if value == "" {
+		return "", nil
+	}
+	u, err := url.Parse(value)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return "", errors.New("a URL such as https://vpce-0a1b.secretsmanager.eu-central-1.vpce.amazonaws.com, without user, query and fragment")
+	}
+	return value, nil
+}
+
+func parseRead(value string) (contract.Read, error) {
+	if !slices.Contains(contract.Reads(), contract.Read(value)) {
+		return "", errors.New("auto, batch or single")
+	}
+	return contract.Read(value), nil
+}
+
+func parseContainers(value string) ([]string, error) {
+	if value == "" {
+		return nil, nil
+	}
+	names := strings.Split(value, ",")
+	for i, name := range names {
+		names[i] = strings.TrimSpace(name)
+		if len(validation.IsDNS1123Label(names[i])) > 0 {
+			return nil, errors.New("names of containers with commas between them, such as worker,wait-for-airflow-migrations")
+		}
+	}
+	return names, nil
+}
+
+func parseImage(value string) (string, error) {
+	if value == "" {
+		return "", nil
+	}
+	if _, err := reference.ParseNormalizedNamed(value); err != nil {
+		return "", errors.New("an image such as registry.example.com/airflow-secrets-fetcher:1.0.0")
+	}
+	return value, nil
+}
+
+func parseFileMode(value string) (contract.FileMode, error) {
+	bits, err := strconv.ParseUint(value, 8, 16)
+	if mode := fs.FileMode(bits); err != nil || mode&0o400 == 0 || mode&^0o644 != 0 {
+		return 0, errors.New("an octal mode that the owner can read and others cannot write or execute, such as 0444 or 0440")
+	}
+	return contract.FileMode(bits), nil
+}
+
+// The bounds of timeout: Airflow's scheduler gives up a task that is queued for ten minutes ([scheduler]
+// task_queued_timeout).
+const (
+	minTimeout = time.Second
+	maxTimeout = 10 * time.Minute
+)
+
+func parseTimeout(value string) (time.Duration, error) {
+	d, err := time.ParseDuration(value)
+	if err != nil || d < minTimeout || d > maxTimeout {
+		return 0, errors.New("a duration from 1s to 10m, such as 90s or 2m")
+	}
+	return d, nil
+}
+
+// nearest is the end of a sentence that names the known key a wrong one was meant to be, if one is close.
+func nearest(key string) string {
+	best, distance := "", 1+max(2, len(key)/3)
+	for _, r := range table {
+		d := levenshtein.Distance(strings.ToLower(key), r.key, nil)
+		if strings.HasPrefix(r.key, key) {
+			d = 1 // the start of a key is close, however much is missing
+		}
+		if d < distance {
+			best, distance = r.key, d
+		}
+	}
+	if best == "" {
+		return ": docs/annotations.md lists them"
+	}
+	return fmt.Sprintf(": did you mean %s%s?", Prefix, best)
+}

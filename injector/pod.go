@@ -1,0 +1,205 @@
+package injector
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	kjson "sigs.k8s.io/json"
+
+	"github.com/airflow-secrets/airflow-secrets/injector/contract"
+)
+
+// pod is the little that we read of a pod. Nothing is ever written from it: a field that it does not know stays in the
+// document, which only ever sees operations on single fields.
+type pod struct {
+	Kind     string `json:"kind"`
+	Metadata struct {
+		Annotations map[string]string `json:"annotations"`
+	} `json:"metadata"`
+	Spec struct {
+		InitContainers  []container      `json:"initContainers"`
+		Containers      []container      `json:"containers"`
+		Volumes         []volume         `json:"volumes"`
+		SecurityContext *securityContext `json:"securityContext"`
+	} `json:"spec"`
+
+	raw []byte
+}
+
+type container struct {
+	Name            string            `json:"name"`
+	Image           string            `json:"image"`
+	Command         []string          `json:"command"`
+	RestartPolicy   string            `json:"restartPolicy"` // Always makes an init container a native sidecar
+	Env             []envVar          `json:"env"`
+	EnvFrom         []json.RawMessage `json:"envFrom"`
+	VolumeMounts    []volumeMount     `json:"volumeMounts"`
+	Resources       resources         `json:"resources"`
+	SecurityContext *securityContext  `json:"securityContext"`
+}
+
+type envVar struct {
+	Name      string          `json:"name"`
+	Value     string          `json:"value"`
+	ValueFrom json.RawMessage `json:"valueFrom"`
+
+	raw json.RawMessage
+}
+
+type volumeMount struct {
+	Name      string `json:"name"`
+	MountPath string `json:"mountPath"`
+	ReadOnly  bool   `json:"readOnly"`
+
+	raw json.RawMessage
+}
+
+type volume struct {
+	Name     string `json:"name"`
+	EmptyDir *struct {
+		Medium string `json:"medium"`
+	} `json:"emptyDir"`
+}
+
+type securityContext struct {
+	RunAsUser  *int64 `json:"runAsUser"`
+	RunAsGroup *int64 `json:"runAsGroup"`
+}
+
+// resources are a container's requests and limits by resource name.
+type resources struct {
+	Requests map[string]resource.Quantity `json:"requests"`
+	Limits   map[string]resource.Quantity `json:"limits"`
+}
+
+// UnmarshalJSON keeps the variable as it is written too: our container gets some of them as they are.
+func (e *envVar) UnmarshalJSON(text []byte) error {
+	type plain envVar
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(text, (*plain)(e)); err != nil {
+		return err
+	}
+	e.raw = slices.Clone(text)
+	return nil
+}
+
+// UnmarshalJSON keeps the mount as it is written too: what our container mounts as well, it mounts in the same way.
+func (m *volumeMount) UnmarshalJSON(text []byte) error {
+	type plain volumeMount
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(text, (*plain)(m)); err != nil {
+		return err
+	}
+	m.raw = slices.Clone(text)
+	return nil
+}
+
+// readPod reads names as the API server does: by their exact case.
+func readPod(raw []byte) (*pod, error) {
+	p := &pod{raw: raw}
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(raw, p); err != nil {
+		return nil, fmt.Errorf("decoding: %w", err)
+	}
+	if p.Kind != "" && p.Kind != "Pod" {
+		return nil, fmt.Errorf("kind %s", shown(p.Kind))
+	}
+	if len(p.Spec.Containers) == 0 {
+		return nil, fmt.Errorf("no containers")
+	}
+	return p, nil
+}
+
+// leftAlone says why the pod's own word keeps us out, or nothing.
+func (p *pod) leftAlone() contract.Code {
+	if p.Metadata.Annotations[Prefix+injectKey] == "false" {
+		return contract.Declined
+	}
+	for _, key := range ours(p.Metadata.Annotations) {
+		if key != statusKey {
+			return ""
+		}
+	}
+	return contract.NotAnnotated
+}
+
+// target is a container that runs Airflow, and where it stands in the document.
+type target struct {
+	container
+	path string // such as /spec/containers/0
+}
+
+// mainContainers gives every container with its place.
+func (p *pod) mainContainers() []target { return targets("/spec/containers", p.Spec.Containers) }
+
+// initContainers gives every init container with its place, but for our own.
+func (p *pod) initContainers() []target {
+	return filter(targets("/spec/initContainers", p.Spec.InitContainers), func(t target) bool { return !t.isOurs() })
+}
+
+func targets(path string, containers []container) []target {
+	all := make([]target, len(containers))
+	for i, c := range containers {
+		all[i] = target{c, path + "/" + strconv.Itoa(i)}
+	}
+	return all
+}
+
+// isOurs recognises the init container that an earlier pass made. Its name alone would not do: the name may be taken.
+func (c container) isOurs() bool {
+	if c.Name != contract.ContainerName || len(c.Command) != 1 || c.Command[0] != contract.Command {
+		return false
+	}
+	_, ok := c.env(contract.ConfigEnv)
+	return ok
+}
+
+// fromElsewhere says whether the kubelet takes the value from a Secret, a ConfigMap or a field.
+func (e envVar) fromElsewhere() bool { return len(e.ValueFrom) > 0 && string(e.ValueFrom) != "null" }
+
+// env finds a variable; of several with one name the last one counts, as in the kubelet.
+func (c container) env(name string) (envVar, bool) {
+	for i := len(c.Env) - 1; i >= 0; i-- {
+		if c.Env[i].Name == name {
+			return c.Env[i], true
+		}
+	}
+	return envVar{}, false
+}
+
+// setsAirflow says whether the container is given any of Airflow's options by name.
+func (c container) setsAirflow() bool {
+	for _, e := range c.Env {
+		if strings.HasPrefix(e.Name, "AIRFLOW__") {
+			return true
+		}
+	}
+	return false
+}
+
+// nameProblems are names of ours that the pod uses for something else.
+func (p *pod) nameProblems(targets []target) []problem {
+	var problems []problem
+	taken := func(subject, expected, found string) {
+		problems = append(problems, problem{code: contract.NameInUse, subject: subject, expected: expected, found: found})
+	}
+	for _, c := range slices.Concat(p.initContainers(), p.mainContainers()) {
+		if c.Name == contract.ContainerName {
+			taken("the container "+c.Name, "a name that is not reserved, so rename it", "one that airflow-secrets did not add")
+		}
+	}
+	for _, v := range p.Spec.Volumes {
+		if v.Name == contract.VolumeName && (v.EmptyDir == nil || v.EmptyDir.Medium != "Memory") {
+			taken("the volume "+v.Name, "a name that is not reserved, so rename it", "one that is not an emptyDir in memory")
+		}
+	}
+	for _, t := range targets {
+		for _, m := range t.VolumeMounts {
+			if m.Name != contract.VolumeName && (m.MountPath == contract.Directory || strings.HasPrefix(m.MountPath, contract.Directory+"/")) {
+				taken("the container "+t.Name, "nothing mounted at "+contract.Directory, "the volume "+m.Name)
+			}
+		}
+	}
+	return problems
+}

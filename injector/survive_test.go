@@ -1,0 +1,256 @@
+package injector_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/airflow-secrets/airflow-secrets/injector"
+	"github.com/airflow-secrets/airflow-secrets/injector/contract"
+	"github.com/airflow-secrets/airflow-secrets/test/pods"
+)
+
+// TestUnknownFieldsSurvive plants a field that no released type knows in every object of every pod, and looks for each of
+// them afterwards in the very object it was planted in: the container of that name, the volume of that name.
+func TestUnknownFieldsSurvive(t *testing.T) {
+	everyPod(t, func(t *testing.T, in *injector.Injector, pod []byte) {
+		planted := tree(t, pod)
+		count := 0
+		plant(planted, "", &count)
+		text, _ := json.Marshal(planted)
+		d := in.Decide(text, "airflow")
+		if plain := in.Decide(pod, "airflow"); d.Code != plain.Code {
+			t.Fatalf("with unknown fields %s (%s), without %s", d.Code, d.Message, plain.Code)
+		}
+		before, after := map[string][]string{}, map[string][]string{}
+		places(planted, "", before)
+		places(tree(t, pods.Apply(t, text, d)), "", after)
+		for _, mark := range slices.Sorted(maps.Keys(before)) {
+			at := before[mark][0]
+			if strings.Contains(at, "KWARG__") || strings.Contains(at, "BACKEND_KWARGS") {
+				continue // an entry that has to go, or of which a second one has to
+			}
+			if !slices.Contains(after[mark], at) {
+				t.Errorf("%s was planted in %s and is now in %q", mark, at, after[mark])
+			}
+		}
+		if count < 4 {
+			t.Fatalf("only %d fields were planted", count)
+		}
+	})
+}
+
+// plant adds a member to every object below a value; where Kubernetes has a map of texts it is a text.
+func plant(v any, path string, count *int) {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			plant(v[key], path+"/"+key, count)
+		}
+		*count++
+		mark := fmt.Sprintf("planted-%d", *count)
+		switch last := path[strings.LastIndex(path, "/")+1:]; last {
+		case "annotations", "labels", "matchLabels", "nodeSelector", "requests", "limits":
+			v[mark] = "1"
+		default:
+			v[mark] = map[string]any{"a": []any{1.5, nil, "ü$(X)"}}
+		}
+	case []any:
+		for _, element := range v {
+			plant(element, path, count)
+		}
+	}
+}
+
+// places maps each planted mark to where it is, list elements by their name.
+func places(v any, path string, found map[string][]string) {
+	switch v := v.(type) {
+	case map[string]any:
+		if name, ok := v["name"].(string); ok {
+			path += "[" + name + "]"
+		}
+		for key, value := range v {
+			if strings.HasPrefix(key, "planted-") {
+				found[key] = append(found[key], path+fmt.Sprint(value))
+			}
+			places(value, path+"/"+key, found)
+		}
+	case []any:
+		for _, element := range v {
+			places(element, path, found)
+		}
+	}
+}
+
+func tree(t *testing.T, text []byte) any {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal(text, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// others are what other webhooks do to a pod between our first pass and the second.
+var others = map[string]func(pod map[string]any){
+	"prepends an init container": func(pod map[string]any) {
+		prepend(pod, "initContainers", map[string]any{"name": "before-all", "image": "example.com/x:1"})
+	},
+	"prepends a native mesh proxy": func(pod map[string]any) {
+		prepend(pod, "initContainers", map[string]any{"name": "istio-proxy", "image": "istio/proxyv2", "restartPolicy": "Always"})
+	},
+	"prepends a container that runs Airflow": func(pod map[string]any) {
+		prepend(pod, "containers", map[string]any{"name": "triggerer", "image": "apache/airflow:2.10.0"})
+	},
+	"gives every container the identity of EKS": func(pod map[string]any) {
+		eachContainer(pod, func(c map[string]any) {
+			if strings.Contains(fmt.Sprint(c["env"]), "AWS_ROLE_ARN") {
+				return // it has one already
+			}
+			add(c, "env", map[string]any{"name": "AWS_ROLE_ARN", "value": "arn:aws:iam::111122223333:role/airflow"})
+			add(c, "env", map[string]any{"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/token/token"})
+			add(c, "volumeMounts", map[string]any{"name": "token", "mountPath": "/token", "readOnly": true})
+		})
+		add(spec(pod), "volumes", map[string]any{"name": "token", "emptyDir": map[string]any{}})
+	},
+	"sets a backend in every container of Airflow's": func(pod map[string]any) {
+		eachContainer(pod, func(c map[string]any) {
+			if c["name"] != contract.ContainerName {
+				add(c, "env", map[string]any{"name": "AIRFLOW__SECRETS__BACKEND_KWARG__SEP", "value": "-"})
+				add(c, "env", map[string]any{"name": "AIRFLOW__SECRETS__BACKEND", "value": ""})
+			}
+		})
+	},
+	"takes requests and limits off": func(pod map[string]any) {
+		eachContainer(pod, func(c map[string]any) {
+			if c["name"] != contract.ContainerName {
+				delete(c, "resources")
+			}
+		})
+	},
+	"adds a proxy to every container of Airflow's": func(pod map[string]any) {
+		eachContainer(pod, func(c map[string]any) {
+			if c["name"] != contract.ContainerName {
+				add(c, "env", map[string]any{"name": "HTTPS_PROXY", "value": "http://proxy:3128"})
+				add(c, "envFrom", map[string]any{"configMapRef": map[string]any{"name": "more"}})
+			}
+		})
+	},
+	"forges the status":        func(pod map[string]any) { annotations(pod)["airflow-secrets/status"] = "forged" },
+	"changes an annotation":    func(pod map[string]any) { annotations(pod)["airflow-secrets/timeout"] = "42s" },
+	"writes to our own volume": func(pod map[string]any) { eachContainer(pod, makeWritable) },
+	"adds defaults to ours": func(pod map[string]any) {
+		eachContainer(pod, func(c map[string]any) { c["imagePullPolicy"] = "IfNotPresent" })
+	},
+}
+
+// TestOthersInBetween holds a second pass over a pod that others have changed to the same end as one pass over that pod.
+func TestOthersInBetween(t *testing.T) {
+	everyPod(t, func(t *testing.T, in *injector.Injector, pod []byte) {
+		if in.Decide(pod, "airflow").Code != contract.Injected {
+			return
+		}
+		for _, name := range slices.Sorted(maps.Keys(others)) {
+			if strings.Contains(t.Name(), "/told-by-") && strings.Contains(name, "that runs Airflow") {
+				continue // a name from the charts tells more than what told before, and what is wired is not unwired
+			}
+			once := pass(t, in, change(t, pod, others[name]))
+			twice := pass(t, in, change(t, pass(t, in, pod), others[name]))
+			if a, b := normal(t, once), normal(t, twice); !reflect.DeepEqual(a, b) {
+				one, _ := json.MarshalIndent(a, "", " ")
+				two, _ := json.MarshalIndent(b, "", " ")
+				t.Errorf("%s: one pass over the final pod gives\n%s\na pass before and after gives\n%s", name, one, two)
+			}
+			if again := in.Decide(twice, "airflow"); len(again.Operations) > 0 {
+				t.Errorf("%s: a third pass still has operations: %v", name, again.Operations)
+			}
+		}
+	})
+}
+
+func pass(t *testing.T, in *injector.Injector, pod []byte) []byte {
+	t.Helper()
+	d := in.Decide(pod, "airflow")
+	if !d.Allowed() {
+		t.Fatalf("refused: %s", d.Message)
+	}
+	return pods.Apply(t, pod, d)
+}
+
+func change(t *testing.T, pod []byte, by func(map[string]any)) []byte {
+	t.Helper()
+	v := tree(t, pod).(map[string]any)
+	by(v)
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// normal leaves out what cannot be alike: what came to our own container and to Airflow's in another order, and warnings
+// about what the first pass has already removed.
+func normal(t *testing.T, pod []byte) any {
+	v := tree(t, pod).(map[string]any)
+	eachContainer(v, func(c map[string]any) {
+		for _, key := range []string{"env", "volumeMounts", "envFrom"} {
+			if list, ok := c[key].([]any); ok {
+				slices.SortFunc(list, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+			}
+		}
+		if c["name"] == contract.ContainerName {
+			delete(c, "imagePullPolicy")
+			for _, e := range c["env"].([]any) {
+				if e := e.(map[string]any); e["name"] == contract.ConfigEnv {
+					config, err := contract.Decode(e["value"].(string))
+					if err != nil {
+						t.Fatal(err)
+					}
+					config.Warnings = nil
+					e["value"] = config
+				}
+			}
+		}
+	})
+	if volumes, ok := spec(v)["volumes"].([]any); ok {
+		slices.SortFunc(volumes, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	}
+	return v
+}
+
+func spec(pod map[string]any) map[string]any { return pod["spec"].(map[string]any) }
+func annotations(pod map[string]any) map[string]any {
+	return pod["metadata"].(map[string]any)["annotations"].(map[string]any)
+}
+
+func add(object map[string]any, key string, element any) {
+	list, _ := object[key].([]any)
+	object[key] = append(list, element)
+}
+
+func prepend(pod map[string]any, key string, element any) {
+	list, _ := spec(pod)[key].([]any)
+	spec(pod)[key] = append([]any{element}, list...)
+}
+
+func eachContainer(pod map[string]any, do func(map[string]any)) {
+	for _, key := range []string{"initContainers", "containers"} {
+		list, _ := spec(pod)[key].([]any)
+		for _, c := range list {
+			do(c.(map[string]any))
+		}
+	}
+}
+
+func makeWritable(c map[string]any) {
+	list, _ := c["volumeMounts"].([]any)
+	for _, m := range list {
+		if m := m.(map[string]any); m["name"] == contract.VolumeName {
+			delete(m, "readOnly")
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package injector
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gomodules.xyz/jsonpatch/v2"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/airflow-secrets/airflow-secrets/injector/contract"
+)
+
+// wire makes one Airflow container read the files: it mounts them and names LocalFilesystemBackend in all the places
+// where Airflow looks for a backend.
+func wire(t target) []jsonpatch.Operation {
+	return slices.Concat(wireEnv(t), wireMount(t))
+}
+
+// wireEnv sets the backend's variables and removes what would win over them. Elements are removed from the end, so that
+// the indices before them stay true.
+func wireEnv(t target) []jsonpatch.Operation {
+	path := t.path + "/env"
+	wanted := backendEnv()
+	var operations []jsonpatch.Operation
+	left := slices.Clone(t.Env)
+	for i := len(left) - 1; i >= 0; i-- {
+		again := slices.ContainsFunc(left[:i], func(e envVar) bool { return e.Name == left[i].Name })
+		_, ours := find(wanted, left[i].Name)
+		if overrides(left[i].Name) || ours && again {
+			operations = append(operations, remove(path+"/"+strconv.Itoa(i)))
+			left = slices.Delete(left, i, i+1)
+		}
+	}
+	var missing []corev1.EnvVar
+	for _, w := range wanted {
+		i := slices.IndexFunc(left, func(e envVar) bool { return e.Name == w.Name })
+		if i < 0 {
+			missing = append(missing, w)
+			continue
+		}
+		if left[i].fromElsewhere() {
+			operations = append(operations, remove(fmt.Sprintf("%s/%d/valueFrom", path, i)))
+		}
+		if left[i].Value != w.Value {
+			operations = append(operations, add(fmt.Sprintf("%s/%d/value", path, i), w.Value))
+		}
+	}
+	return append(operations, appendTo(path, t.Env != nil, missing)...)
+}
+
+// backendEnv are the variables that choose LocalFilesystemBackend.
+func backendEnv() []corev1.EnvVar {
+	var env []corev1.EnvVar
+	for _, v := range contract.BackendEnv() {
+		env = append(env,
+			corev1.EnvVar{Name: v.Backend, Value: contract.LocalFilesystemBackend},
+			corev1.EnvVar{Name: v.Kwargs, Value: contract.BackendKwargs(contract.Directory)})
+	}
+	return env
+}
+
+func find(env []corev1.EnvVar, name string) (corev1.EnvVar, bool) {
+	i := slices.IndexFunc(env, func(e corev1.EnvVar) bool { return e.Name == name })
+	if i < 0 {
+		return corev1.EnvVar{}, false
+	}
+	return env[i], true
+}
+
+// overrides says whether Airflow would prefer a variable to ours, or add its value to ours (airflow.configuration,
+// AirflowConfigParser.get: NAME_CMD and NAME_SECRET; KWARG__ from 3.2 on).
+func overrides(name string) bool {
+	return slices.ContainsFunc(contract.BackendEnv(), func(v contract.BackendVariables) bool {
+		return strings.HasPrefix(name, v.KwargPrefix) ||
+			slices.Contains([]string{v.Backend + "_CMD", v.Backend + "_SECRET", v.Kwargs + "_CMD", v.Kwargs + "_SECRET"}, name)
+	})
+}
+
+// wireMount mounts the volume, the directory as a whole: a subPath would never see the files change.
+func wireMount(t target) []jsonpatch.Operation {
+	for i, m := range t.VolumeMounts {
+		if m.Name != contract.VolumeName || m.MountPath != contract.Directory {
+			continue
+		}
+		if m.ReadOnly {
+			return nil
+		}
+		return []jsonpatch.Operation{add(fmt.Sprintf("%s/volumeMounts/%d/readOnly", t.path, i), true)}
+	}
+	return appendTo(t.path+"/volumeMounts", t.VolumeMounts != nil, []corev1.VolumeMount{
+		{Name: contract.VolumeName, MountPath: contract.Directory, ReadOnly: true}})
+}
+
+// backendProblems are backends of the pod's own. Airflow can have one, and to replace it would lose what it serves.
+func (p *pod) backendProblems(targets []target) []problem {
+	var problems []problem
+	for _, t := range targets {
+		for _, v := range contract.BackendEnv() {
+			e, ok := t.env(v.Backend)
+			if !ok || !e.fromElsewhere() && (e.Value == "" || e.Value == contract.LocalFilesystemBackend) {
+				continue
+			}
+			found := shown(e.Value)
+			if e.fromElsewhere() {
+				found = "a value from elsewhere"
+			}
+			problems = append(problems, problem{code: contract.ForeignBackend, subject: v.Backend + " of the container " + t.Name,
+				expected: "no backend, since taking its kwargs over is not supported yet: remove it and set " + Prefix + "connections-prefix and variables-prefix instead",
+				found:    found})
+		}
+	}
+	return problems
+}
+
+// warnings tell what this pod's containers lose, and which of the containers asked for it does not have.
+func (p *pod) warnings(s settings, targets []target) []string {
+	var warnings []string
+	for _, name := range p.missing(s.containers) {
+		warnings = append(warnings, Prefix+"containers names "+name+", which the pod does not have")
+	}
+	for _, t := range targets {
+		for _, v := range contract.BackendEnv() {
+			e, ok := t.env(v.Kwargs)
+			backend, _ := t.env(v.Backend)
+			if ok && backend.Value != "" && e.Value != contract.BackendKwargs(contract.Directory) {
+				warnings = append(warnings, "container "+t.Name+": "+v.Kwargs+" is replaced, its own files are not read")
+			}
+		}
+	}
+	return warnings
+}
+
+// setStatus writes what came of the pod into its annotations.
+func (p *pod) setStatus(code contract.Code) []jsonpatch.Operation {
+	was, exists := p.Metadata.Annotations[Prefix+statusKey]
+	at := member("/metadata/annotations", Prefix+statusKey)
+	switch {
+	case exists && was == string(code):
+		return nil
+	case exists:
+		return []jsonpatch.Operation{replace(at, string(code))}
+	}
+	return []jsonpatch.Operation{add(at, string(code))}
+}
