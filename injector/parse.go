@@ -95,9 +95,19 @@ func parseImage(value string) (string, error) {
 		return "", nil
 	}
 	if _, err := reference.ParseNormalizedNamed(value); err != nil {
-		return "", errors.New("an image such as registry.example.com/airflow-secrets-fetcher:1.0.0")
+		return "", errImage
 	}
 	return value, nil
+}
+
+var errImage = errors.New("an image such as registry.example.com/airflow-secrets-fetcher:1.0.0")
+
+// CheckImage refuses what is no image, as a command's --fetcher-image.
+func CheckImage(value string) error {
+	if _, err := parseImage(value); err != nil || value == "" {
+		return fmt.Errorf("--fetcher-image is %q, expected %w", value, errImage)
+	}
+	return nil
 }
 
 func parseFileMode(value string) (contract.FileMode, error) {
