@@ -1,0 +1,48 @@
+# airflow-secrets: `make` alone lists what there is to make.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GOFLAGS_RELEASE = -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+BINARIES = bin/webhook bin/fetcher bin/airflow-secrets
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/webhook, bin/fetcher and bin/airflow-secrets: static, stripped, version stamped
+	CGO_ENABLED=0 go build $(GOFLAGS_RELEASE) -o bin/ ./cmd/webhook ./cmd/fetcher ./cmd/airflow-secrets
+
+.PHONY: demo
+demo: build ## the main job from end to end, with nothing but Go and make
+	@go run ./test/demo -bin bin
+
+.PHONY: test
+test: lint ## all tests that need no cluster, the real Airflow and moto from PyPI included (in .cache/)
+	go test -race ./...
+
+.PHONY: lint
+lint: ## formatting, vet, and what is generated
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); if [ -n "$$unformatted" ]; then echo "not formatted (gofmt -w):" $$unformatted; exit 1; fi
+	go vet ./...
+
+.PHONY: docs
+docs: ## write what is generated into docs/
+	go test ./test -run TestGeneratedDocuments -update
+
+.PHONY: fuzz
+FUZZTIME ?= 60s
+fuzz: ## fuzz the handler of reviews and the rules for values, FUZZTIME each
+	go test ./webhook -run '^$$' -fuzz '^FuzzReview$$' -fuzztime $(FUZZTIME)
+
+.PHONY: bench
+bench: ## benchmarks, each beside its baseline in the same run
+	go test ./... -run '^$$' -bench . -benchmem
+
+.PHONY: images
+images: build ## build both images with docker (or DOCKER=podman, DOCKER=buildah)
+	$(or $(DOCKER),docker) build --target webhook -t airflow-secrets-webhook:$(VERSION) .
+	$(or $(DOCKER),docker) build --target fetcher -t airflow-secrets-fetcher:$(VERSION) .
+
+.PHONY: clean
+clean: ## remove bin/ and .cache/
+	rm -rf bin .cache
