@@ -36,15 +36,14 @@ var table = slices.Concat(
 	},
 	perKind(func(kind string) row {
 		return row{key: kind + "-prefix", set: into(parsePrefix, func(s *settings) *prefix { return s.prefixOf(kind) }),
-			builtIn: "airflow/" + kind, example: "team-a/" + kind,
-			doc: "Every secret whose name starts with this and the separator is read as one of the " + kind + ". `none` turns the kind off."}
+			builtIn: "airflow/" + kind, example: "team-a/" + kind, doc: prefixDoc(kind)}
 	}),
 	[]row{
 		{key: "sep", set: into(parseSeparator, func(s *settings) *string { return &s.separator }),
 			builtIn: "/", example: "-", doc: "What stands between the prefix and the Airflow id in a secret's name."},
 	},
 	perKind(func(kind string) row {
-		return row{key: kind + "-lookup-pattern", example: "^aws_", doc: "Only " + kind + " whose id matches this (Python's re.match, ignoring case) are delivered."}
+		return row{key: kind + "-lookup-pattern", example: "^aws_", doc: "Only those of the " + kind + " whose id matches this (Python's re.match, ignoring case) are delivered."}
 	}),
 	[]row{
 		{key: "connections", example: "db,http/api", doc: "These connection ids instead of all under the prefix; a missing one fails the pod."},
@@ -56,7 +55,7 @@ var table = slices.Concat(
 		{key: "shared-external-id", example: "team-a", doc: "The external id that role asks for."},
 	},
 	perKind(func(kind string) row {
-		return row{key: "shared-" + kind + "-prefix", example: "core/" + kind, doc: "The prefix of " + kind + " in the shared account; without it none are shared."}
+		return row{key: "shared-" + kind + "-prefix", example: "core/" + kind, doc: "The prefix of the " + kind + " in the shared account; without it none are shared."}
 	}),
 	[]row{
 		{key: "shared-connections", example: "warehouse", doc: "These connection ids of the shared account, read by ARN without a role there."},
@@ -97,6 +96,13 @@ var table = slices.Concat(
 // perKind repeats a row for each kind of thing that Airflow looks up.
 func perKind(of func(kind string) row) []row {
 	return []row{of("connections"), of("variables"), of("config")}
+}
+
+func prefixDoc(kind string) string {
+	if kind == "config" {
+		return "The names of secrets with config options start with this and the separator. Without `config` it has no effect."
+	}
+	return "Every secret whose name starts with this and the separator is read as one of the " + kind + ". `none` turns the kind off."
 }
 
 // into makes a parser and a place in the settings into a row's set.

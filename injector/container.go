@@ -51,23 +51,27 @@ func (p *pod) firstPlace() int {
 
 // mend makes our container of an earlier pass what it would be if it were made now. What others have added to it stays:
 // the identity webhook of EKS puts its variables and its token there.
-func (p *pod) mend(path string, at int, wanted map[string]any) ([]jsonpatch.Operation, error) {
-	list, err := rawList(p.raw, "spec", "initContainers")
+func (p *pod) mend(path string, at int, wanted initContainer) ([]jsonpatch.Operation, error) {
+	list, err := p.rawInitContainers()
 	if err != nil {
 		return nil, err
 	}
+	// The image may have been turned to a mirror by a webhook of the cluster's, which would not look again.
+	wanted.Image = p.Spec.InitContainers[at].Image
 	there, err := document(list[at])
 	if err != nil {
 		return nil, fmt.Errorf("reading our container: %w", err)
 	}
-	// The image may have been turned to a mirror by a webhook of the cluster's, which would not look again.
-	wanted["image"] = p.Spec.InitContainers[at].Image
+	should, err := document(wanted)
+	if err != nil {
+		return nil, fmt.Errorf("encoding our container: %w", err)
+	}
 	var operations []jsonpatch.Operation
 	if place := p.firstPlace(); place != at {
 		operations = []jsonpatch.Operation{remove(fmt.Sprintf("%s/%d", path, at)), add(fmt.Sprintf("%s/%d", path, place), list[at])}
 		at = place
 	}
-	return append(operations, merge(fmt.Sprintf("%s/%d", path, at), there, wanted)...), nil
+	return append(operations, merge(fmt.Sprintf("%s/%d", path, at), there, should)...), nil
 }
 
 // keepWarnings puts the warnings of the pass that made the container before those of this one: what they were about may
@@ -87,34 +91,34 @@ func (c container) keepWarnings(warnings []string) []string {
 	return kept
 }
 
-// fetcherContainer is our init container as a tree.
-func (p *pod) fetcherContainer(s settings, targets []target, warnings []string) (map[string]any, error) {
+// initContainer is what we write of a container. The lists hold typed elements of ours and, as they are written in the
+// pod, those that come from Airflow's containers.
+type initContainer struct {
+	Name                     string                          `json:"name"`
+	Image                    string                          `json:"image"`
+	Command                  []string                        `json:"command"`
+	Env                      []any                           `json:"env"`
+	EnvFrom                  []any                           `json:"envFrom,omitempty"`
+	Resources                corev1.ResourceRequirements     `json:"resources"`
+	SecurityContext          *corev1.SecurityContext         `json:"securityContext"`
+	TerminationMessagePolicy corev1.TerminationMessagePolicy `json:"terminationMessagePolicy"`
+	VolumeMounts             []any                           `json:"volumeMounts"`
+}
+
+func (p *pod) fetcherContainer(s settings, targets []target, warnings []string) (initContainer, error) {
 	config, err := s.contract(warnings).Encode()
-	if err != nil {
-		return nil, err
-	}
-	typed := corev1.Container{
+	know := identityOf(targets)
+	return initContainer{
 		Name:                     contract.ContainerName,
 		Image:                    s.image,
 		Command:                  []string{contract.Command},
-		Env:                      []corev1.EnvVar{{Name: contract.ConfigEnv, Value: config}},
+		Env:                      append([]any{corev1.EnvVar{Name: contract.ConfigEnv, Value: config}}, know.env...),
+		EnvFrom:                  know.envFrom,
 		Resources:                s.resources.requirements(p.guaranteed()),
-		VolumeMounts:             []corev1.VolumeMount{{Name: contract.VolumeName, MountPath: contract.Directory}},
-		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 		SecurityContext:          p.restricted(targets),
-	}
-	tree, err := document(typed)
-	if err != nil {
-		return nil, err
-	}
-	c := tree.(map[string]any)
-	know := identityOf(targets)
-	c["env"] = append(c["env"].([]any), know.env...)
-	c["volumeMounts"] = append(c["volumeMounts"].([]any), know.mounts...)
-	if len(know.envFrom) > 0 {
-		c["envFrom"] = know.envFrom
-	}
-	return c, nil
+		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
+		VolumeMounts:             append([]any{corev1.VolumeMount{Name: contract.VolumeName, MountPath: contract.Directory}}, know.mounts...),
+	}, err
 }
 
 // restricted is what Pod Security's level of that name asks of a container. It names a user only where the pod or one of
@@ -166,9 +170,9 @@ func identityOf(targets []target) identity {
 	var know identity
 	var seen, paths []string
 	add := func(list *[]any, key string, raw json.RawMessage) {
-		if tree, err := document(raw); err == nil && !slices.Contains(seen, key) {
+		if !slices.Contains(seen, key) {
 			seen = append(seen, key)
-			*list = append(*list, tree)
+			*list = append(*list, raw)
 		}
 	}
 	for _, t := range targets {

@@ -1,9 +1,7 @@
 package injector
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -48,12 +46,9 @@ func member(path, key string) string {
 // document is a part of the pod as a tree, for the one place where we compare what is there with what should be: our own
 // container on a second pass.
 func document(v any) (any, error) {
-	text, ok := v.(json.RawMessage)
-	if !ok {
-		var err error
-		if text, err = json.Marshal(v); err != nil {
-			return nil, err
-		}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
 	}
 	var tree any
 	return tree, kjson.UnmarshalCaseSensitivePreserveInts(text, &tree)
@@ -124,18 +119,4 @@ func indexBy(key string, list []any, element any) int {
 		}
 	}
 	return -1
-}
-
-// rawList reads a list of the document without losing anything of its elements.
-func rawList(raw []byte, path ...string) ([]json.RawMessage, error) {
-	for _, key := range path {
-		var object map[string]json.RawMessage
-		if err := json.Unmarshal(raw, &object); err != nil {
-			return nil, fmt.Errorf("reading %s: %w", key, err)
-		}
-		raw = object[key]
-	}
-	var list []json.RawMessage
-	err := json.NewDecoder(bytes.NewReader(raw)).Decode(&list)
-	return list, err
 }

@@ -111,6 +111,19 @@ func readPod(raw []byte) (*pod, error) {
 	return p, nil
 }
 
+// rawInitContainers are the init containers as they are written.
+func (p *pod) rawInitContainers() ([]json.RawMessage, error) {
+	var raw struct {
+		Spec struct {
+			InitContainers []json.RawMessage `json:"initContainers"`
+		} `json:"spec"`
+	}
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(p.raw, &raw); err != nil {
+		return nil, fmt.Errorf("reading the init containers: %w", err)
+	}
+	return raw.Spec.InitContainers, nil
+}
+
 // leftAlone says why the pod's own word keeps us out, or nothing.
 func (p *pod) leftAlone() contract.Code {
 	if p.Metadata.Annotations[Prefix+injectKey] == "false" {

@@ -1,6 +1,9 @@
 package contract
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Code is the outcome of an admission, of a fetch, or of one secret. It is a metric label, a log field, a status and
 // the key to a sentence, so it is stable: scripts and alerts match on it.
@@ -59,53 +62,81 @@ const (
 	SecretNoID          Code = "no-id"
 )
 
-// sentences holds the one sentence of each code: what happened, and the next step where the reader has one to take.
-// They start lower case and have no full stop, so that they can stand after a name or before a cause.
-var sentences = map[Code]string{
-	Injected:           "the pod gets its secrets before Airflow starts",
-	NotAnnotated:       "the pod does not ask for secrets: it has no annotation airflow-secrets/inject",
-	Declined:           "the pod declines: airflow-secrets/inject is false",
-	AlreadyInjected:    "the pod is injected already and nothing about it has changed",
-	SideContainersOnly: "the pod has side containers only and none that runs Airflow, so it is left alone",
-	NotAPodCreation:    "the request does not create a pod, so it is left alone",
+// outcomes is every code with its sentence: what happened, and the next step where the reader has one to take. A sentence
+// starts lower case and has no full stop, so that it can stand after a name or before a cause; it has neither quotes nor
+// semicolons, since it travels inside JSON and between others.
+var outcomes = []struct {
+	when     string
+	code     Code
+	sentence string
+}{
+	{"an admission lets the pod run", Injected, "the pod gets its secrets before Airflow starts"},
+	{"an admission lets the pod run", NotAnnotated, "the pod does not ask for secrets: it has no annotation airflow-secrets/inject"},
+	{"an admission lets the pod run", Declined, "the pod declines: airflow-secrets/inject is false"},
+	{"an admission lets the pod run", AlreadyInjected, "the pod is injected already and nothing about it has changed"},
+	{"an admission lets the pod run", SideContainersOnly, "the pod has side containers only and none that runs Airflow, so it is left alone"},
+	{"an admission lets the pod run", NotAPodCreation, "the request does not create a pod, so it is left alone"},
+	{"an admission refuses the pod", InvalidAnnotations, "the airflow-secrets annotations of the pod cannot be followed"},
+	{"an admission refuses the pod", InvalidPod, "the pod cannot be read"},
+	{"an admission refuses the pod", ForeignBackend, "the pod names a secrets backend of its own, and Airflow can have only one"},
+	{"an admission refuses the pod", NoAirflowContainer, "no container of the pod can be told to run Airflow"},
+	{"an admission refuses the pod", NameInUse, "the pod uses a name that airflow-secrets needs"},
+	{"an admission refuses the pod", InvalidReview, "the request is not an AdmissionReview of admission.k8s.io/v1"},
+	{"an admission refuses the pod", ReviewTooLarge, "the review is larger than the API server ever sends"},
+	{"an admission refuses the pod", Internal, "airflow-secrets itself failed, which is no fault of the pod"},
+	{"a fetch ends", Fetched, "the secrets were written"},
+	{"a fetch ends", InvalidConfig, "the configuration of the fetcher cannot be read: recreate the pod, so that the webhook writes it anew"},
+	{"a fetch ends", ConfigTooNew, "the webhook is newer than the image of the fetcher: update the image (--fetcher-image of the webhook, or the annotation airflow-secrets/image)"},
+	{"a fetch ends", InvalidEnv, "the AWS settings in the environment of the container cannot be used"},
+	{"a fetch ends", NoRegion, "no AWS region is known: set the annotation airflow-secrets/region, or AWS_REGION in the container"},
+	{"a fetch ends", NoCredentials, "no AWS identity was found: give the service account of the pod a role (IRSA or EKS Pod Identity), or the container AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"},
+	{"a fetch ends", AccessDenied, "AWS denied access"},
+	{"a fetch ends", Throttled, "AWS throttled the calls until the time was up: raise airflow-secrets/timeout, or ask AWS for a higher quota"},
+	{"a fetch ends", TimedOut, "AWS did not answer in time: check the network path, a service mesh, and airflow-secrets/endpoint-url"},
+	{"a fetch ends", Unavailable, "AWS could not be reached: check the network path, a service mesh, DNS, and airflow-secrets/endpoint-url"},
+	{"a fetch ends", AWSRefused, "AWS refused a call"},
+	{"a fetch ends", NothingFound, "no secret was found under any prefix: check the prefixes, the region and the account"},
+	{"a fetch ends", TooLarge, "the secrets are more than the limit: narrow the prefixes"},
+	{"a fetch ends", WriteFailed, "the files could not be written"},
+	{"a fetch ends", Stopped, "the fetcher was stopped before it was done"},
+	{"a secret is left out", SecretMalformed, "the value is none that Airflow can use"},
+	{"a secret is left out", SecretEmpty, "the value is empty"},
+	{"a secret is left out", SecretBinary, "the secret is binary, and Airflow reads only text"},
+	{"a secret is left out", SecretDenied, "AWS denied access to this secret: allow secretsmanager:GetSecretValue on it"},
+	{"a secret is left out", SecretUndecryptable, "the secret cannot be decrypted: allow kms:Decrypt on its key, and check that the key is enabled"},
+	{"a secret is left out", SecretBeingDeleted, "the secret is scheduled for deletion: restore it, or wait until it is gone"},
+	{"a secret is left out", SecretMissing, "the secret is gone, or has no current version"},
+	{"a secret is left out", SecretNoID, "the name ends with the separator, so there is no Airflow id in it"},
+}
 
-	InvalidAnnotations: "the airflow-secrets annotations of the pod cannot be followed",
-	InvalidPod:         "the pod cannot be read",
-	ForeignBackend:     "the pod names a secrets backend of its own, and Airflow can have only one",
-	NoAirflowContainer: "no container of the pod can be told to run Airflow",
-	NameInUse:          "the pod uses a name that airflow-secrets needs",
-	InvalidReview:      "the request is not an AdmissionReview of admission.k8s.io/v1",
-	ReviewTooLarge:     "the review is larger than the API server ever sends",
-	Internal:           "airflow-secrets itself failed, which is no fault of the pod",
+// Codes lists every code.
+func Codes() []Code {
+	codes := make([]Code, len(outcomes))
+	for i, o := range outcomes {
+		codes[i] = o.code
+	}
+	return codes
+}
 
-	Fetched:       "the secrets were written",
-	InvalidConfig: "the configuration of the fetcher cannot be read: recreate the pod, so that the webhook writes it anew",
-	ConfigTooNew:  "the webhook is newer than the image of the fetcher: update the image (--fetcher-image of the webhook, or the annotation airflow-secrets/image)",
-	InvalidEnv:    "the AWS settings in the container's environment cannot be used",
-	NoRegion:      "no AWS region is known: set the annotation airflow-secrets/region, or AWS_REGION in the container",
-	NoCredentials: "no AWS identity was found: give the service account of the pod a role (IRSA or EKS Pod Identity), or the container AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-	AccessDenied:  "AWS denied access",
-	Throttled:     "AWS throttled the calls until the time was up: raise airflow-secrets/timeout, or ask AWS for a higher quota",
-	TimedOut:      "AWS did not answer in time: check the network path, a service mesh, and airflow-secrets/endpoint-url",
-	Unavailable:   "AWS could not be reached: check the network path, a service mesh, DNS, and airflow-secrets/endpoint-url",
-	AWSRefused:    "AWS refused a call",
-	NothingFound:  "no secret was found under any prefix: check the prefixes, the region and the account",
-	TooLarge:      "the secrets are more than the limit: narrow the prefixes",
-	WriteFailed:   "the files could not be written",
-	Stopped:       "the fetcher was stopped before it was done",
-
-	SecretMalformed:     "the value is none that Airflow can use",
-	SecretEmpty:         "the value is empty",
-	SecretBinary:        "the secret is binary, and Airflow reads only text",
-	SecretDenied:        "AWS denied access to this secret: allow secretsmanager:GetSecretValue on it",
-	SecretUndecryptable: "the secret cannot be decrypted: allow kms:Decrypt on its key, and check that the key is enabled",
-	SecretBeingDeleted:  "the secret is scheduled for deletion: restore it, or wait until it is gone",
-	SecretMissing:       "the secret is gone, or has no current version",
-	SecretNoID:          "the name ends with the separator, so there is no Airflow id in it",
+// OutcomesTable is the documentation of every code as Markdown.
+func OutcomesTable() string {
+	var b strings.Builder
+	b.WriteString("| when | code | sentence |\n|---|---|---|\n")
+	for _, o := range outcomes {
+		fmt.Fprintf(&b, "| %s | `%s` | %s |\n", o.when, o.code, o.sentence)
+	}
+	return b.String()
 }
 
 // Sentence says in one sentence what the code means.
-func (c Code) Sentence() string { return sentences[c] }
+func (c Code) Sentence() string {
+	for _, o := range outcomes {
+		if o.code == c {
+			return o.sentence
+		}
+	}
+	return ""
+}
 
 // Error is an outcome that ends a run, an admission or a read: a code and what is particular about this case.
 type Error struct {
