@@ -17,13 +17,14 @@ demo: build ## the main job from end to end, with nothing but Go and make
 	@go run ./test/demo -bin bin
 
 .PHONY: test
-test: lint ## all tests that need no cluster, the real Airflow and moto from PyPI included (in .cache/)
+test: ## all tests that need no cluster, the real Airflow and moto from PyPI included (in .cache/)
 	go test -race ./...
 
 .PHONY: lint
-lint: ## formatting, vet, and what is generated
+lint: ## formatting, go vet and staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); if [ -n "$$unformatted" ]; then echo "not formatted (gofmt -w):" $$unformatted; exit 1; fi
 	go vet ./...
+	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 .PHONY: docs
 docs: ## write what is generated into docs/
