@@ -8,20 +8,29 @@ import (
 )
 
 // Value is the text of a secret. However it is printed, logged or marshalled, it shows as Redacted; Unwrap is the one
-// way to the text, and the one word to search the code for.
-type Value struct{ text string }
+// way to the text, and the one word to search the code for. The zero Value is the empty text. Values do not compare
+// with ==; compare what they unwrap to.
+//
+// The text is behind a pointer because fmt calls no methods on unexported fields of other structs, nor for %p: it
+// prints what it finds, and here that is an address.
+type Value struct{ text *string }
 
 // Redacted is what stands for a value wherever it is printed.
 const Redacted = "[secret]"
 
 // New wraps text.
-func New(text string) Value { return Value{text} }
+func New(text string) Value { return Value{&text} }
 
 // Unwrap is the text itself.
-func (v Value) Unwrap() string { return v.text }
+func (v Value) Unwrap() string {
+	if v.text == nil {
+		return ""
+	}
+	return *v.text
+}
 
 // Len is the length of the text in bytes.
-func (v Value) Len() int { return len(v.text) }
+func (v Value) Len() int { return len(v.Unwrap()) }
 
 // String, GoString and Format hide the text from every verb of fmt, LogValue from slog, MarshalText from encoders.
 func (v Value) String() string { return Redacted }
