@@ -1,0 +1,104 @@
+package fetcher
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/airflow-secrets/airflow-secrets/injector/contract"
+)
+
+// logStart says what the run is about to do.
+func logStart(log *slog.Logger, version string, c contract.Config) {
+	log.Info("fetching secrets", slog.String("version", version), slog.String("directory", c.Directory),
+		slog.Any("accounts", c.Accounts), slog.String("read", string(c.Read)), slog.String("timeout", time.Duration(c.Timeout).String()))
+}
+
+// conclude tells the run's end in the log, on stderr and in the termination message.
+func conclude(o Options, log *slog.Logger, report contract.Report, err error, took time.Duration) {
+	for _, warning := range report.Warnings {
+		log.Warn(warning)
+	}
+	for _, l := range report.LeftOut {
+		log.Warn("a secret was left out", slog.String("code", string(l.Code)), slog.String("kind", string(l.Kind)),
+			slog.String("id", l.ID), slog.String("sentence", l.Sentence))
+	}
+	message := lastWord(report, err)
+	level, text := slog.LevelInfo, contract.Fetched.Sentence()
+	if err != nil {
+		level, text = slog.LevelError, oneLine(err.Error())
+	}
+	log.Log(context.Background(), level, text, slog.String("code", string(outcome(err))),
+		slog.Int("connections", len(report.Connections)), slog.Int("variables", len(report.Variables)),
+		slog.Int("leftOut", len(report.LeftOut)), slog.String("duration", took.Round(time.Millisecond).String()))
+	fmt.Fprintln(o.Stderr, message)
+	writeTerminationLog(o.TerminationLog, message)
+}
+
+// outcome is the code of a run.
+func outcome(err error) contract.Code {
+	if err == nil {
+		return contract.Fetched
+	}
+	return codeOf(err)
+}
+
+// lastWord is what people see of a run in the pod's status: one line, the code first, the worst first, at most
+// maxLastWord bytes.
+func lastWord(report contract.Report, err error) string {
+	if err != nil {
+		return shorten(fmt.Sprintf("%s: %s", codeOf(err), err))
+	}
+	parts := []string{fmt.Sprintf("%s: connections %d, variables %d", contract.Fetched, len(report.Connections), len(report.Variables))}
+	if len(report.LeftOut) > 0 {
+		var ids []string
+		for _, l := range report.LeftOut {
+			ids = append(ids, fmt.Sprintf("%s %s (%s)", l.Kind, l.ID, l.Code))
+		}
+		parts = append(parts, fmt.Sprintf("left out %d: %s", len(ids), strings.Join(ids, ", ")))
+	}
+	return shorten(strings.Join(append(parts, report.Warnings...), "; "))
+}
+
+// maxLastWord is a quarter of the most that Kubernetes keeps of a container's termination message: a pod has room for
+// 12 KiB of all of them, and events and tables show one line.
+const maxLastWord = 1024
+
+// shorten makes a text one line of at most maxLastWord bytes.
+func shorten(text string) string {
+	const more = "..."
+	text = oneLine(text)
+	if len(text) <= maxLastWord {
+		return text
+	}
+	end := maxLastWord - len(more)
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + more
+}
+
+// oneLine replaces what would break a line, or a terminal.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// writeTerminationLog never creates the file: outside a pod there is none, and nobody wants one. That it cannot be
+// written is no reason to fail, since the message is on stderr as well.
+func writeTerminationLog(path, message string) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return
+	}
+	defer file.Close()
+	file.WriteString(message)
+}

@@ -1,0 +1,212 @@
+package fetcher
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/airflow-secrets/airflow-secrets/injector/contract"
+)
+
+// The folder is laid out as Kubernetes lays out its Secret volumes: the files of one run are a set, a folder of their
+// own, and the name that each is known by leads there through one link.
+//
+//	connections.json -> ..data/connections.json
+//	..data           -> ..set-1234567890
+//	..set-1234567890/connections.json
+//
+// So all files change at once, when ..data is renamed, and whoever opens ..data sees one set and never half of another.
+const (
+	dataLink  = "..data"
+	newLink   = "..data_tmp"
+	setPrefix = "..set-"
+)
+
+// write puts the files and the report into directory, in place of what an earlier run has put there. If it fails, the
+// directory holds what it held before: nothing, or the earlier set.
+func write(directory string, mode contract.FileMode, files map[string][]byte, report contract.Report) error {
+	files = maps.Clone(files)
+	text, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding the report: %w", err)
+	}
+	files[contract.ReportFile] = append(text, '\n')
+	if err := checkSize(files); err != nil {
+		return err
+	}
+	w := writer{directory: directory, mode: fs.FileMode(mode)}
+	if err := w.replace(files); err != nil {
+		w.undo()
+		return &contract.Error{Code: contract.WriteFailed, Detail: remedy(err), Err: err}
+	}
+	return nil
+}
+
+func checkSize(files map[string][]byte) error {
+	var size int
+	for _, content := range files {
+		size += len(content)
+	}
+	if size > contract.MaxWrittenBytes {
+		return tooLarge(size)
+	}
+	return nil
+}
+
+func tooLarge(size int) error {
+	return &contract.Error{Code: contract.TooLarge, Detail: fmt.Sprintf("the files would have %d bytes or more, and the limit is %d", size, contract.MaxWrittenBytes)}
+}
+
+// writer replaces one set by another.
+type writer struct {
+	directory string
+	mode      fs.FileMode // of the files
+	made      []string    // paths made by this run, oldest first
+}
+
+// replace writes the new set and its links beside the old set, and then renames ..data. What may fail for want of room
+// or rights comes before the rename. On a first run the links lead nowhere until then, which to a reader is the same as
+// no file; so the whole set appears with ..data.
+func (w *writer) replace(files map[string][]byte) error {
+	if err := w.makeDirectory(w.directory); err != nil {
+		return err
+	}
+	w.sweep(w.current())
+	set, err := w.writeSet(files)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := w.link(filepath.Join(dataLink, name), name); err != nil {
+			return err
+		}
+	}
+	if err := w.link(set, newLink); err != nil {
+		return err
+	}
+	if err := os.Rename(w.path(newLink), w.path(dataLink)); err != nil {
+		return err
+	}
+	w.sweep(set)
+	return nil
+}
+
+func (w *writer) path(name string) string { return filepath.Join(w.directory, name) }
+
+// makeDirectory makes the directory and the parents it lacks. One that is there keeps its mode.
+func (w *writer) makeDirectory(path string) error {
+	switch info, err := os.Stat(path); {
+	case err == nil && info.IsDir():
+		return nil
+	case err == nil:
+		return &fs.PathError{Op: "mkdir", Path: path, Err: syscall.ENOTDIR}
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if err := w.makeDirectory(filepath.Dir(path)); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, directoryMode); err != nil {
+		return err
+	}
+	w.made = append(w.made, path)
+	return os.Chmod(path, directoryMode) // past the umask
+}
+
+const directoryMode = 0o755
+
+// current is the name of the set that ..data leads to, or empty.
+func (w *writer) current() string {
+	set, err := os.Readlink(w.path(dataLink))
+	if err != nil {
+		return ""
+	}
+	return set
+}
+
+// sweep removes all sets but one: the one just replaced, and what a run that was killed has left behind, which would
+// fill the volume when the container is restarted in its pod. What cannot be removed is left to the next run.
+func (w *writer) sweep(keep string) {
+	entries, _ := os.ReadDir(w.directory)
+	for _, e := range entries {
+		if name := e.Name(); name == newLink || strings.HasPrefix(name, setPrefix) && name != keep {
+			os.RemoveAll(w.path(name))
+		}
+	}
+}
+
+// writeSet writes the files into a folder of their own and returns its name. It does not wait for the disk: what takes
+// the machine down takes the pod with it, and this program runs again before the pod's containers do.
+func (w *writer) writeSet(files map[string][]byte) (string, error) {
+	set, err := os.MkdirTemp(w.directory, setPrefix+"*")
+	if err != nil {
+		return "", err
+	}
+	w.made = append(w.made, set)
+	if err := os.Chmod(set, directoryMode); err != nil { // past the umask and MkdirTemp's own mode
+		return "", err
+	}
+	for name, content := range files {
+		if err := writeFile(filepath.Join(set, name), content, w.mode); err != nil {
+			return "", err
+		}
+	}
+	return filepath.Base(set), nil
+}
+
+func writeFile(path string, content []byte, mode fs.FileMode) (err error) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if _, err := file.Write(content); err != nil {
+		return err
+	}
+	return file.Chmod(mode) // past the umask
+}
+
+// link makes a symbolic link, unless it is there already.
+func (w *writer) link(target, name string) error {
+	if old, err := os.Readlink(w.path(name)); err == nil && old == target {
+		return nil
+	}
+	if err := os.Symlink(target, w.path(name)); err != nil {
+		return err
+	}
+	w.made = append(w.made, w.path(name))
+	return nil
+}
+
+// undo removes what this run has made.
+func (w *writer) undo() {
+	for _, path := range slices.Backward(w.made) {
+		if strings.HasPrefix(filepath.Base(path), setPrefix) {
+			os.RemoveAll(path)
+		} else {
+			os.Remove(path) // a folder only if nobody else has put anything into it
+		}
+	}
+}
+
+// remedy says what to do about a failure to write.
+func remedy(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Sprintf("user %d, group %d may not write there: set the pod's fsGroup, or let that user own the folder", os.Getuid(), os.Getgid())
+	case errors.Is(err, syscall.EROFS):
+		return "it is on a read-only file system: mount a writable volume there"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Sprintf("the volume is full: give it %d bytes, room for two sets of the largest size", contract.VolumeBytes)
+	case errors.Is(err, fs.ErrExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR):
+		return "something else has that name: remove it, or choose another folder"
+	}
+	return "check the volume"
+}
