@@ -1,0 +1,184 @@
+package webhook
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/airflow-secrets/airflow-secrets/injector"
+	"github.com/airflow-secrets/airflow-secrets/injector/contract"
+)
+
+// Limits on what one review, and all of them together, may take.
+const (
+	// maxReview is twice the 3 MiB that an API server takes as a request's body (which is twice the 1.5 MiB that etcd
+	// takes as an object), since defaults and other webhooks add to a pod before it comes here, and 1 MiB for the rest of
+	// the review. A review of a creation holds one object, so none that an API server sends is larger.
+	maxReview = 7 << 20
+	// ordinaryReview is several times the review of a large Airflow pod. Reading one costs about what its TLS connection
+	// costs, so their number needs no limit of its own.
+	ordinaryReview = 64 << 10
+	// maxLargeBodies is how many larger ones may be in memory at once.
+	maxLargeBodies = 4
+	// glance is how far into a document a single field is looked for.
+	glance = 64 << 10
+)
+
+// reserve takes a place for a review that may be larger than an ordinary one, without waiting: a scheduler waits for
+// the answer. It returns the function that gives the place back, or nil where none is needed or free.
+func (a *admission) reserve(r *http.Request) func() {
+	if r.ContentLength >= 0 && r.ContentLength <= ordinaryReview {
+		return nil
+	}
+	select {
+	case a.largeBodies <- struct{}{}:
+		return func() { <-a.largeBodies }
+	default:
+		return nil
+	}
+}
+
+// readBody reads the whole of a review. With an error it returns as much as it has read.
+func readBody(r *http.Request, limit int) ([]byte, error) {
+	var body bytes.Buffer
+	body.Grow(int(min(max(r.ContentLength, 0), ordinaryReview)) + bytes.MinRead)
+	_, err := body.ReadFrom(io.LimitReader(r.Body, int64(limit)+1))
+	switch {
+	case err != nil:
+		return body.Bytes(), notAReview("the body ended early or came too slowly")
+	case body.Len() > maxReview:
+		return body.Bytes(), &contract.Error{Code: contract.ReviewTooLarge, Detail: fmt.Sprintf("the limit is %d bytes", maxReview)}
+	case body.Len() > limit:
+		return body.Bytes(), &contract.Error{Code: contract.Internal,
+			Detail: fmt.Sprintf("%d reviews of more than %d bytes are being answered already, try again", maxLargeBodies, limit)}
+	case body.Len() == 0:
+		return nil, notAReview("the body is empty")
+	case !isJSON(r.Header.Get("Content-Type")):
+		return body.Bytes(), notAReview("the content type is not application/json")
+	}
+	return body.Bytes(), nil
+}
+
+func isJSON(contentType string) bool {
+	if contentType == "application/json" {
+		return true
+	}
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	return err == nil && mediaType == "application/json"
+}
+
+// decodeReview reads a review's request. The object in it stays as it came.
+func decodeReview(body []byte, request *admissionv1.AdmissionRequest) error {
+	review := admissionv1.AdmissionReview{Request: request}
+	if err := json.Unmarshal(body, &review); err != nil {
+		return notAReview(describe(err))
+	}
+	switch {
+	case review.APIVersion != admissionv1.SchemeGroupVersion.String() || review.Kind != "AdmissionReview":
+		return notAReview("apiVersion and kind are other ones")
+	case review.Request == nil || request.Operation == "":
+		return notAReview("it has no request")
+	case createsPod(request) && len(request.Object.Raw) == 0:
+		return notAReview("the request creates a pod and has no object")
+	}
+	return nil
+}
+
+// describe says where a document went wrong, without quoting it.
+func describe(err error) string {
+	var syntax *json.SyntaxError
+	var mismatch *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Sprintf("the body is not JSON after byte %d", syntax.Offset)
+	case errors.As(err, &mismatch):
+		return fmt.Sprintf("its field %s is of JSON type %s", mismatch.Field, mismatch.Value)
+	default:
+		return "the body cannot be decoded"
+	}
+}
+
+func createsPod(r *admissionv1.AdmissionRequest) bool {
+	return r.Operation == admissionv1.Create && r.Resource.Group == "" && r.Resource.Resource == "pods" && r.SubResource == ""
+}
+
+func notAReview(detail string) error {
+	return &contract.Error{Code: contract.InvalidReview, Detail: detail}
+}
+
+// refusal is the decision about a review that cannot be followed.
+func refusal(err error) injector.Decision {
+	code := contract.Internal
+	var known *contract.Error
+	if errors.As(err, &known) {
+		code = known.Code
+	}
+	return injector.Decision{Code: code, Message: err.Error()}
+}
+
+// findUID looks for the review's id in a body that could not be decoded, as far as it is JSON: the API server takes no
+// answer, not even a refusal, that does not repeat it.
+func findUID(body []byte) types.UID { return types.UID(findString(body, "request", "uid")) }
+
+// generateName is what a pod without a name will be named after.
+func generateName(pod []byte) string { return findString(pod, "metadata", "generateName") }
+
+// findString gives the string field of an object in the document, or "" where there is none within the first glance
+// bytes. It stops as soon as it has found it.
+func findString(document []byte, object, field string) string {
+	tokens := json.NewDecoder(bytes.NewReader(document[:min(len(document), glance)]))
+	if !enter(tokens) || !seek(tokens, object) || !enter(tokens) || !seek(tokens, field) {
+		return ""
+	}
+	token, _ := tokens.Token()
+	text, _ := token.(string)
+	return text
+}
+
+// enter steps into the object that comes next.
+func enter(tokens *json.Decoder) bool {
+	token, err := tokens.Token()
+	return err == nil && token == json.Delim('{')
+}
+
+// seek steps over the fields of an object, until it has read the name given.
+func seek(tokens *json.Decoder, name string) bool {
+	for {
+		token, err := tokens.Token()
+		if err != nil || token == json.Delim('}') {
+			return false
+		}
+		if token == name {
+			return true
+		}
+		if !skip(tokens) {
+			return false
+		}
+	}
+}
+
+// skip steps over one value.
+func skip(tokens *json.Decoder) bool {
+	for depth := 0; ; {
+		token, err := tokens.Token()
+		if err != nil {
+			return false
+		}
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		}
+		if depth == 0 {
+			return true
+		}
+	}
+}

@@ -1,0 +1,344 @@
+package webhook
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/airflow-secrets/airflow-secrets/injector"
+	"github.com/airflow-secrets/airflow-secrets/injector/contract"
+)
+
+// get returns the status of a path.
+func (s *running) get(t *testing.T, path string) int {
+	t.Helper()
+	response, err := s.client.Get(s.url + path)
+	must(t, err)
+	defer response.Body.Close()
+	_, err = io.Copy(io.Discard, response.Body)
+	must(t, err)
+	return response.StatusCode
+}
+
+func TestHealth(t *testing.T) {
+	s := startServer(t, Options{DrainPeriod: time.Second})
+	if live, ready := s.get(t, "/healthz"), s.get(t, "/readyz"); live != 200 || ready != 200 {
+		t.Errorf("serving: /healthz %d, /readyz %d", live, ready)
+	}
+	s.cancel()
+	eventually(t, "unready while draining", func() bool { return s.get(t, "/readyz") == 503 })
+	if live := s.get(t, "/healthz"); live != 200 {
+		t.Errorf("draining: /healthz %d", live)
+	}
+	if r := s.post(t, creation(pod(wanted))); !r.Allowed {
+		t.Errorf("draining: %+v", r)
+	}
+}
+
+// Clients do as API servers do: keep their connections, go on for a while after the server has become unready, and
+// stop. Not one of their reviews may fail.
+func TestNoReviewFailsWhileStopping(t *testing.T) {
+	s := startServer(t, Options{DrainPeriod: time.Second})
+	var answered, answeredUnready atomic.Int64
+	unready, clients := make(chan struct{}), sync.WaitGroup{}
+	for range 4 {
+		clients.Go(func() {
+			for extra := 20; extra > 0; {
+				select {
+				case <-unready:
+					extra--
+					answeredUnready.Add(1)
+				default:
+				}
+				response, err := s.client.Post(s.url+"/mutate", "application/json", strings.NewReader(creation(pod(wanted))))
+				if err != nil {
+					t.Errorf("a review failed: %v", err)
+					return
+				}
+				if r := readAnswer(t, response); !r.Allowed {
+					t.Errorf("a review was denied: %+v", r)
+				}
+				answered.Add(1)
+			}
+		})
+	}
+	eventually(t, "load", func() bool { return answered.Load() > 100 })
+	s.cancel()
+	eventually(t, "unready", func() bool { return s.get(t, "/readyz") == 503 })
+	close(unready)
+	clients.Wait()
+	s.stop(t)
+	if answeredUnready.Load() != 4*20 {
+		t.Errorf("%d answers while unready, expected 80", answeredUnready.Load())
+	}
+	if _, err := net.Dial("tcp", s.address); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("after the stop: %v", err)
+	}
+}
+
+// A review that is still being decided when the server stops is answered.
+func TestReviewInFlightIsFinished(t *testing.T) {
+	dir := t.TempDir()
+	client := newClient(t, newCertificate(t, dir, 1))
+	entered, leave := make(chan struct{}), make(chan struct{})
+	a, _, _ := unserved(t, func([]byte, string) injector.Decision {
+		close(entered)
+		<-leave
+		return injector.Decision{Code: "not-annotated"}
+	})
+	c, err := watchCertificate(dir, slog.New(slog.DiscardHandler))
+	must(t, err)
+	defer func() { must(t, c.stop()) }()
+	s, err := serveReviews(Options{Host: "127.0.0.1"}, c, newTraffic(), a)
+	must(t, err)
+	answers := make(chan error, 1)
+	go func() {
+		response, err := client.Post("https://"+s.address+"/mutate", "application/json", strings.NewReader(creation(pod(""))))
+		if err == nil {
+			response.Body.Close()
+		}
+		answers <- err
+	}()
+	<-entered
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.stop() }()
+	eventually(t, "the listener closed", func() bool {
+		c, err := net.Dial("tcp", s.address)
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
+	close(leave)
+	must(t, <-answers)
+	must(t, <-stopped)
+}
+
+// A client that stalls in the middle of a review is answered and cut off, so that it cannot hold the server.
+func TestStalledClientIsCutOff(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for the limit of ten seconds")
+	}
+	t.Parallel()
+	s := startServer(t, Options{})
+	connection, err := tls.Dial("tcp", s.address, s.client.Transport.(*http.Transport).TLSClientConfig)
+	must(t, err)
+	defer connection.Close()
+	must(t, connection.SetDeadline(time.Now().Add(patience)))
+	_, err = fmt.Fprintf(connection, "POST /mutate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{\"request\":{\"uid\":\"uid-1\",")
+	must(t, err)
+	text, err := io.ReadAll(connection) // until the server closes it
+	must(t, err)
+	for _, expected := range []string{"HTTP/1.1 200 OK", `"uid":"uid-1"`, "came too slowly"} {
+		if !strings.Contains(string(text), expected) {
+			t.Errorf("answer has no %q: %s", expected, text)
+		}
+	}
+}
+
+func TestCertificateIsReloaded(t *testing.T) {
+	s := startServer(t, Options{})
+	s.awaitCertificate(t, 1)
+	renewed := newCertificate(t, s.dir, 2)
+	s.awaitCertificate(t, 2)
+	s.client.CloseIdleConnections()
+	s.client = newClient(t, renewed)
+	if r := s.post(t, creation(pod(wanted))); !r.Allowed {
+		t.Errorf("answered %+v", r)
+	}
+	// A broken pair changes nothing: the last good one is served on, until the next good one.
+	must(t, os.WriteFile(filepath.Join(s.dir, certificateFile), []byte("rubbish"), 0o600))
+	if r := s.post(t, creation(pod(wanted))); !r.Allowed {
+		t.Errorf("with a broken file: %+v", r)
+	}
+	newCertificate(t, s.dir, 3)
+	s.awaitCertificate(t, 3)
+}
+
+// The kubelet changes all files of a Secret's volume at once, by pointing a link to another folder.
+func TestCertificateOfAVolumeIsReloaded(t *testing.T) {
+	dir := t.TempDir()
+	project := func(serial int64, folder string) {
+		must(t, os.Mkdir(filepath.Join(dir, folder), 0o700))
+		newCertificate(t, filepath.Join(dir, folder), serial)
+		must(t, os.Symlink(folder, filepath.Join(dir, "..data_tmp")))
+		must(t, os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")))
+	}
+	project(1, "..one")
+	for _, file := range []string{certificateFile, keyFile} {
+		must(t, os.Symlink(filepath.Join("..data", file), filepath.Join(dir, file)))
+	}
+	s := startServer(t, Options{CertDir: dir})
+	s.awaitCertificate(t, 1)
+	project(2, "..two")
+	must(t, os.RemoveAll(filepath.Join(dir, "..one")))
+	s.awaitCertificate(t, 2)
+}
+
+// awaitCertificate waits until the certificate with this serial number is served.
+func (s *running) awaitCertificate(t *testing.T, serial int64) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("certificate %d", serial), func() bool {
+		c, err := tls.Dial("tcp", s.address, &tls.Config{InsecureSkipVerify: true})
+		must(t, err)
+		defer c.Close()
+		return c.ConnectionState().PeerCertificates[0].SerialNumber.Int64() == serial
+	})
+}
+
+func TestTLS13AndHTTP11Only(t *testing.T) {
+	s := startServer(t, Options{})
+	_, err := tls.Dial("tcp", s.address, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12})
+	if err == nil || !strings.Contains(err.Error(), "protocol version") {
+		t.Errorf("TLS 1.2: %v", err)
+	}
+	c, err := tls.Dial("tcp", s.address, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}})
+	must(t, err)
+	defer c.Close()
+	if protocol := c.ConnectionState().NegotiatedProtocol; protocol != "http/1.1" {
+		t.Errorf("protocol is %s", protocol)
+	}
+}
+
+func TestTwoServersInOneProcess(t *testing.T) {
+	one, two := startServer(t, Options{MetricsPort: unusedPort(t)}), startServer(t, Options{MetricsPort: unusedPort(t)})
+	if one.address == two.address {
+		t.Fatalf("both at %s", one.address)
+	}
+	one.post(t, creation(pod(wanted)))
+	one.stop(t)
+	if r := two.post(t, creation(pod(wanted))); !r.Allowed {
+		t.Errorf("the second, after the first has stopped: %+v", r)
+	}
+}
+
+func unusedPort(t *testing.T) int {
+	t.Helper()
+	port, err := freePort("127.0.0.1")
+	must(t, err)
+	return port
+}
+
+func TestMetrics(t *testing.T) {
+	port := unusedPort(t)
+	s := startServer(t, Options{MetricsPort: port})
+	s.post(t, creation(pod(wanted)))
+	s.post(t, creation(pod(wanted+`,"airflow-secrets/regoin":"x"`)))
+	text := scrape(t, port)
+	for _, expected := range []string{
+		`airflow_secrets_reviews_total{code="injected",status="200"} `,
+		`airflow_secrets_reviews_total{code="invalid-annotations",status="422"} `,
+		`airflow_secrets_review_duration_seconds_bucket{le="+Inf"} `,
+		`controller_runtime_webhook_requests_total{code="200",webhook="/mutate"} `,
+		`certwatcher_read_certificate_total `,
+	} {
+		if !strings.Contains(text, expected) {
+			t.Errorf("no %s in %s", expected, text)
+		}
+	}
+}
+
+func TestServersOfAProcessShareMetrics(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	for range 2 {
+		m, err := newMetrics(registry)
+		must(t, err)
+		m.count(contract.Declined, 200, time.Millisecond)
+	}
+	families, err := registry.Gather()
+	must(t, err)
+	for _, f := range families {
+		if n := f.Metric[0].GetCounter().GetValue() + float64(f.Metric[0].GetHistogram().GetSampleCount()); n != 2 {
+			t.Errorf("%s is %v, expected 2", f.GetName(), n)
+		}
+	}
+}
+
+func scrape(t *testing.T, port int) string {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	response, err := client.Get("http://127.0.0.1:" + strconv.Itoa(port) + "/metrics")
+	must(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	must(t, err)
+	return string(text)
+}
+
+// What keeps a server from starting is told with what was tried and what to do.
+func TestStartFails(t *testing.T) {
+	good := t.TempDir()
+	newCertificate(t, good, 1)
+	noKey := t.TempDir()
+	newCertificate(t, noKey, 1)
+	must(t, os.Remove(filepath.Join(noKey, keyFile)))
+	broken := t.TempDir()
+	newCertificate(t, broken, 1)
+	must(t, os.WriteFile(filepath.Join(broken, certificateFile), []byte("rubbish"), 0o600))
+	mixed := t.TempDir()
+	newCertificate(t, mixed, 1)
+	key, err := os.ReadFile(filepath.Join(mixed, keyFile))
+	must(t, err)
+	newCertificate(t, mixed, 2)
+	must(t, os.WriteFile(filepath.Join(mixed, keyFile), key, 0o600))
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer taken.Close()
+	port := taken.Addr().(*net.TCPAddr).Port
+
+	cases := map[string]struct {
+		options Options
+		says    []string
+	}{
+		"no folder":           {Options{CertDir: "/no/such/folder"}, []string{"/no/such/folder/tls.crt", "no such file", "both as PEM"}},
+		"no key":              {Options{CertDir: noKey}, []string{noKey + "/tls.key: no such file"}},
+		"not PEM":             {Options{CertDir: broken}, []string{broken + "/tls.crt", "PEM data"}},
+		"not a pair":          {Options{CertDir: mixed}, []string{mixed + "/tls.key", "does not match"}},
+		"port taken":          {Options{CertDir: good, Port: port, MetricsPort: unusedPort(t)}, []string{"127.0.0.1:" + strconv.Itoa(port), "address already in use", "--port"}},
+		"metrics port taken":  {Options{CertDir: good, MetricsPort: port}, []string{"metrics", "address already in use", "--metrics-port"}},
+		"no such own address": {Options{CertDir: good, Host: "192.0.2.1"}, []string{"looking for a free port", "192.0.2.1"}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if c.options.Host == "" {
+				c.options.Host = "127.0.0.1"
+			}
+			c.options.Injector, c.options.Log = &injector.Injector{}, slog.New(slog.DiscardHandler)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			err := Run(ctx, c.options)
+			for _, part := range c.says {
+				if err == nil || !strings.Contains(err.Error(), part) {
+					t.Errorf("error is %v, expected it to say %q", err, part)
+				}
+			}
+		})
+	}
+}
+
+func TestWarnsOfACertificateThatIsNotValid(t *testing.T) {
+	leaf := newCertificate(t, t.TempDir(), 1)
+	for shift, level := range map[time.Duration]string{0: "INFO", 2 * time.Hour: "WARN", -2 * time.Hour: "WARN"} {
+		text := &logBuffer{}
+		logCertificate(slog.New(slog.NewJSONHandler(text, nil)), tls.Certificate{Leaf: leaf}, time.Now().Add(shift))
+		if !strings.Contains(text.String(), level) {
+			t.Errorf("%v from now: logged %q", shift, text)
+		}
+	}
+}
