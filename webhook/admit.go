@@ -36,7 +36,7 @@ func (a *admission) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := &reviewed{began: time.Now()}
-	limit := ordinaryReview
+	limit := ordinaryReview // without a place for a large one; it may still turn out not to be large
 	if release := a.reserve(r); release != nil {
 		defer release()
 		limit = maxReview

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// healthz says that the process serves. It is never the remedy for trouble that a restart does not cure.
+// healthz says that the process serves. What a restart would not cure does not show here.
 func healthz(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, "ok\n") // a prober that has left needs no answer
 }

@@ -74,19 +74,24 @@ func isJSON(contentType string) bool {
 	return err == nil && mediaType == "application/json"
 }
 
-// decodeReview reads a review's request. The object in it stays as it came.
+// decodeReview reads a review's request, with an error as much of it as there is. The object in it stays as it came.
 func decodeReview(body []byte, request *admissionv1.AdmissionRequest) error {
-	review := admissionv1.AdmissionReview{Request: request}
-	if err := json.Unmarshal(body, &review); err != nil {
-		return notAReview(describe(err))
+	var review admissionv1.AdmissionReview
+	err := json.Unmarshal(body, &review)
+	if review.Request != nil {
+		*request = *review.Request
 	}
 	switch {
+	case err != nil:
+		return notAReview(describe(err))
 	case review.APIVersion != admissionv1.SchemeGroupVersion.String() || review.Kind != "AdmissionReview":
-		return notAReview("apiVersion and kind are other ones")
-	case review.Request == nil || request.Operation == "":
+		return notAReview(fmt.Sprintf("it is of apiVersion %s and kind %s", clip(review.APIVersion, maxLogged), clip(review.Kind, maxLogged)))
+	case review.Request == nil:
 		return notAReview("it has no request")
+	case request.Operation == "":
+		return notAReview("its request names no operation")
 	case createsPod(request) && len(request.Object.Raw) == 0:
-		return notAReview("the request creates a pod and has no object")
+		return notAReview("its request creates a pod and has no object")
 	}
 	return nil
 }
@@ -98,8 +103,10 @@ func describe(err error) string {
 	switch {
 	case errors.As(err, &syntax):
 		return fmt.Sprintf("the body is not JSON after byte %d", syntax.Offset)
+	case errors.As(err, &mismatch) && mismatch.Field == "":
+		return "the body is JSON of type " + mismatch.Value
 	case errors.As(err, &mismatch):
-		return fmt.Sprintf("its field %s is of JSON type %s", mismatch.Field, mismatch.Value)
+		return fmt.Sprintf("its field %s is JSON of type %s", mismatch.Field, mismatch.Value)
 	default:
 		return "the body cannot be decoded"
 	}

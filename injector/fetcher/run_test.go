@@ -47,7 +47,7 @@ func newPod(t testing.TB) *pod {
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "none"))
 	p := &pod{aws: aws, own: own, terminationLog: filepath.Join(t.TempDir(), "termination-log")}
-	if err := os.WriteFile(p.terminationLog, []byte("of an earlier run, which was longer than a message of this one will be"), 0o600); err != nil {
+	if err := os.WriteFile(p.terminationLog, []byte(strings.Repeat("an earlier run, ", 100)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p.config = contract.Config{
