@@ -1,0 +1,79 @@
+package airflow
+
+import (
+	"fmt"
+	"testing"
+)
+
+// compare holds every look-up through the files against the native one.
+func compare(t *testing.T, v version, native, files []found, rows *differences) {
+	t.Helper()
+	expected := map[lookUp]outcome{}
+	for _, f := range native {
+		expected[f.lookUp] = f.Outcome
+	}
+	seen := map[lookUp]bool{}
+	for _, f := range files {
+		seen[f.lookUp] = true
+		if f.Chain == "backend" && f.Outcome.Absent != "" {
+			t.Errorf("step %d, %s %q: LocalFilesystemBackend raises %s, so no entry of this file can be read", f.Step, f.Kind, f.ID, f.Outcome.Absent)
+			continue
+		}
+		want, ok := expected[f.lookUp]
+		if !ok {
+			t.Fatalf("%v was not looked up by SecretsManagerBackend", f.lookUp)
+		}
+		for _, d := range differ(v.name, f.lookUp, want, f.Outcome) {
+			if !rows.allow(d) {
+				t.Errorf("step %d: %v", f.Step, d)
+			}
+		}
+	}
+	for l := range expected {
+		if !seen[l] {
+			t.Errorf("%v was not looked up in the files", l)
+		}
+	}
+	t.Logf("Airflow %s: %d look-ups through the files, each compared with its native one", v.name, len(files))
+}
+
+// difference is one field of one look-up that is not the same.
+type difference struct {
+	version string
+	lookUp
+	field         string // or presence, where one side has nothing
+	native, files string
+}
+
+const (
+	presence = "presence"
+	there    = "there"
+)
+
+func (d difference) String() string {
+	return fmt.Sprintf("%s %q by the chain %s: %s is %s, SecretsManagerBackend has %s", d.Kind, d.ID, d.Chain, d.field, d.files, d.native)
+}
+
+// differ lists the differences of two outcomes. Where neither side has anything it does not matter how they say so.
+func differ(version string, l lookUp, native, files outcome) []difference {
+	if native.Fields == nil || files.Fields == nil {
+		if native.Fields == nil && files.Fields == nil {
+			return nil
+		}
+		return []difference{{version, l, presence, said(native), said(files)}}
+	}
+	var all []difference
+	for name, value := range native.Fields {
+		if files.Fields[name] != value {
+			all = append(all, difference{version, l, name, value, files.Fields[name]})
+		}
+	}
+	return all
+}
+
+func said(o outcome) string {
+	if o.Fields == nil {
+		return "absent " + o.Absent
+	}
+	return there
+}
