@@ -38,7 +38,7 @@ type Decision struct {
 // Allowed says whether the pod may be created; if not, Code and Message say why.
 func (d Decision) Allowed() bool {
 	switch d.Code {
-	case contract.Injected, contract.NotAnnotated, contract.Declined, contract.AlreadyInjected, contract.SideContainersOnly:
+	case contract.Injected, contract.NotAnnotated, contract.Declined, contract.AlreadyInjected, contract.SideContainersOnly, contract.NotAPodCreation:
 		return true
 	}
 	return false

@@ -68,7 +68,7 @@ func respond(v *reviewed) (*admissionv1.AdmissionResponse, error) {
 // which Airflow's executor never tries again; what is not is 500, which it may.
 func statusOf(d injector.Decision) (int32, metav1.StatusReason) {
 	switch {
-	case d.Allowed(), d.Code == contract.NotAPodCreation:
+	case d.Allowed():
 		return http.StatusOK, ""
 	case d.Code == contract.InvalidReview:
 		return http.StatusBadRequest, metav1.StatusReasonBadRequest
