@@ -75,7 +75,7 @@ var table = slices.Concat(
 		{key: "containers", set: into(parseContainers, func(s *settings) *[]string { return &s.containers }),
 			example: "worker,wait-for-airflow-migrations", doc: "The containers that run Airflow; by default they are recognised by name, then by AIRFLOW__ variables."},
 		{key: "entrypoint", example: "/usr/bin/dumb-init -- /entrypoint", doc: "The entrypoint of the image, where the container names no command."},
-		{key: "image", set: into(parseImage, func(s *settings) *string { return &s.image }),
+		{key: "image", set: into(parseImage, func(s *settings) *string { return &s.image }), hidden: true,
 			example: "registry.example.com/airflow-secrets-fetcher:1.0.0", doc: "The init container's image; by default the one the webhook was started with."},
 		{key: "resources", set: into(parseResources, func(s *settings) *resources { return &s.resources }),
 			builtIn: defaultResources, example: `{"limits": {"memory": "128Mi"}}`,

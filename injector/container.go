@@ -1,10 +1,8 @@
 package injector
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	"gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -49,15 +47,17 @@ func (p *pod) firstPlace() int {
 	return place
 }
 
-// mend makes our container of an earlier pass what it would be if it were made now. What others have added to it stays:
-// the identity webhook of EKS puts its variables and its token there.
+// mend makes our container of an earlier pass what it would be if it were made now. What it has beyond that stays: the
+// identity webhook of EKS puts its variables and its token there.
 func (p *pod) mend(path string, at int, wanted initContainer) ([]jsonpatch.Operation, error) {
 	list, err := p.rawInitContainers()
 	if err != nil {
 		return nil, err
 	}
-	// The image may have been turned to a mirror by a webhook of the cluster's, which would not look again.
-	wanted.Image = p.Spec.InitContainers[at].Image
+	old := p.Spec.InitContainers[at]
+	if config, err := old.config(); err == nil && config.Image == wanted.Image {
+		wanted.Image = old.Image // maybe a mirror, by a webhook of the cluster that would not look again
+	}
 	there, err := document(list[at])
 	if err != nil {
 		return nil, fmt.Errorf("reading our container: %w", err)
@@ -71,14 +71,17 @@ func (p *pod) mend(path string, at int, wanted initContainer) ([]jsonpatch.Opera
 		operations = []jsonpatch.Operation{remove(fmt.Sprintf("%s/%d", path, at)), add(fmt.Sprintf("%s/%d", path, place), list[at])}
 		at = place
 	}
-	return append(operations, merge(fmt.Sprintf("%s/%d", path, at), there, should)...), nil
+	here := fmt.Sprintf("%s/%d", path, at)
+	if sc := old.SecurityContext; wanted.SecurityContext.RunAsUser == nil && sc != nil && sc.RunAsUser != nil && *sc.RunAsUser == imageUser {
+		operations = append(operations, remove(here+"/securityContext/runAsUser")) // the reason for it is gone
+	}
+	return append(operations, merge(here, there, should)...), nil
 }
 
 // keepWarnings puts the warnings of the pass that made the container before those of this one: what they were about may
 // be gone by now.
 func (c container) keepWarnings(warnings []string) []string {
-	config, _ := c.env(contract.ConfigEnv)
-	earlier, err := contract.Decode(config.Value)
+	earlier, err := c.config()
 	if err != nil {
 		return warnings
 	}
@@ -89,6 +92,12 @@ func (c container) keepWarnings(warnings []string) []string {
 		}
 	}
 	return kept
+}
+
+// config is what our container of an earlier pass was told.
+func (c container) config() (contract.Config, error) {
+	text, _ := c.env(contract.ConfigEnv)
+	return contract.Decode(text.Value)
 }
 
 // initContainer is what we write of a container. The lists hold typed elements of ours and, as they are written in the
@@ -157,56 +166,4 @@ func (p *pod) addVolume() []jsonpatch.Operation {
 		Name:         contract.VolumeName,
 		VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory, SizeLimit: limit}},
 	}})
-}
-
-// identity is what Airflow's containers know of the way to AWS, as the document writes it.
-type identity struct {
-	env, envFrom, mounts []any
-}
-
-// identityOf collects it over all targets, the main container's word first. The variables of envFrom come along whole:
-// only the fetcher can see what they hide.
-func identityOf(targets []target) identity {
-	var know identity
-	var seen, paths []string
-	add := func(list *[]any, key string, raw json.RawMessage) {
-		if !slices.Contains(seen, key) {
-			seen = append(seen, key)
-			*list = append(*list, raw)
-		}
-	}
-	for _, t := range targets {
-		for i, e := range t.Env {
-			if !leadsToAWS(e.Name) || slices.ContainsFunc(t.Env[i+1:], func(later envVar) bool { return later.Name == e.Name }) {
-				continue
-			}
-			add(&know.env, "env "+e.Name, e.raw)
-			paths = append(paths, e.Value)
-		}
-		for _, source := range t.EnvFrom {
-			add(&know.envFrom, "envFrom "+string(source), source)
-		}
-		for _, m := range t.VolumeMounts {
-			if m.holdsAny(paths) {
-				add(&know.mounts, "mount "+m.MountPath, m.raw)
-			}
-		}
-	}
-	return know
-}
-
-// leadsToAWS says whether the AWS SDK, or the HTTP client below it, reads a variable.
-func leadsToAWS(name string) bool {
-	switch strings.ToUpper(name) {
-	case "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY":
-		return true
-	}
-	return strings.HasPrefix(name, "AWS_")
-}
-
-// holdsAny says whether one of the files lies in the mounted volume: a token, a CA bundle, a profile.
-func (m volumeMount) holdsAny(paths []string) bool {
-	return slices.ContainsFunc(paths, func(path string) bool {
-		return path == m.MountPath || strings.HasPrefix(path, strings.TrimSuffix(m.MountPath, "/")+"/")
-	})
 }

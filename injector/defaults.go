@@ -42,6 +42,10 @@ func ParseDefaults(text []byte) (Defaults, error) {
 	if len(problems) > 0 {
 		return Defaults{}, errors.Join(problems...)
 	}
+	in := Injector{Defaults: Defaults{values: d.values}}
+	if _, together := in.settle(map[string]string{Prefix + injectKey: "true"}); len(together) > 0 {
+		return Defaults{}, fmt.Errorf("cluster defaults: %v", together[0])
+	}
 	return d, nil
 }
 

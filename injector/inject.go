@@ -6,6 +6,7 @@
 package injector
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -45,11 +46,11 @@ func (d Decision) Allowed() bool {
 }
 
 // Decide reads one pod, as JSON, and says what to do with it. The namespace is the request's, since a pod made from a
-// template names none.
-func (in *Injector) Decide(raw []byte, namespace string) Decision {
-	pod, err := readPod(raw)
-	if err != nil {
-		return refused(problem{code: contract.InvalidPod, subject: "the pod", expected: "a Pod of v1 as JSON", found: err.Error()})
+// template names none; so far nothing depends on it.
+func (in *Injector) Decide(raw []byte, _ string) Decision {
+	pod, wrong := readPod(raw)
+	if wrong != nil {
+		return refused(*wrong)
 	}
 	if code := pod.leftAlone(); code != "" {
 		return Decision{Code: code, Message: code.Sentence()}
@@ -87,11 +88,17 @@ func (p *pod) inject(s settings, targets []target) Decision {
 	return Decision{Code: code, Message: code.Sentence(), Operations: operations, Warnings: warnings}
 }
 
+// maxTold bounds the mistakes in one message. Nobody makes more by accident, and the message goes into events and logs.
+const maxTold = 30
+
 // refused puts all mistakes into one line, the sentence that stands alone first.
 func refused(problems ...problem) Decision {
-	texts := make([]string, len(problems))
-	for i, p := range problems {
-		texts[i] = p.String()
+	var texts []string
+	for _, p := range problems[:min(len(problems), maxTold)] {
+		texts = append(texts, p.String())
+	}
+	if more := len(problems) - maxTold; more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
 	}
 	code := problems[0].code
 	return Decision{Code: code, Message: code.Sentence() + ". " + strings.Join(texts, "; ")}

@@ -63,7 +63,12 @@ func parseEndpoint(value string) (string, error) {
 		return "", nil
 	}
 	u, err := url.Parse(value)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	bad := err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || strings.ContainsAny(value, "?#")
+	if !bad && u.Port() != "" {
+		_, err := strconv.ParseUint(u.Port(), 10, 16)
+		bad = err != nil
+	}
+	if bad {
 		return "", errors.New("a URL such as https://vpce-0a1b.secretsmanager.eu-central-1.vpce.amazonaws.com, without user, query and fragment")
 	}
 	return value, nil
@@ -76,15 +81,21 @@ func parseRead(value string) (contract.Read, error) {
 	return contract.Read(value), nil
 }
 
+// maxContainers bounds a list that one annotation may give to many pods.
+const maxContainers = 50
+
 func parseContainers(value string) ([]string, error) {
 	if value == "" {
 		return nil, nil
 	}
-	names := strings.Split(value, ",")
-	for i, name := range names {
-		names[i] = strings.TrimSpace(name)
-		if len(validation.IsDNS1123Label(names[i])) > 0 {
-			return nil, errors.New("names of containers with commas between them, such as worker,wait-for-airflow-migrations")
+	var names []string
+	for name := range strings.SplitSeq(value, ",") {
+		name = strings.TrimSpace(name)
+		if len(names) == maxContainers || len(validation.IsDNS1123Label(name)) > 0 {
+			return nil, errors.New("at most 50 names of containers with commas between them, such as worker,wait-for-airflow-migrations")
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
 	return names, nil
@@ -133,10 +144,21 @@ func parseTimeout(value string) (time.Duration, error) {
 	return d, nil
 }
 
+// maxKey bounds the name part of an annotation's key (Kubernetes' qualified names); the API server checks it after us.
+const maxKey = 63
+
+const noneNear = ": docs/annotations.md of airflow-secrets lists them"
+
 // nearest is the end of a sentence that names the known key a wrong one was meant to be, if one is close.
 func nearest(key string) string {
 	best, distance := "", 1+max(2, len(key)/3)
+	if key == "" || len(key) > maxKey {
+		return noneNear
+	}
 	for _, r := range table {
+		if r.key == statusKey {
+			continue // ours to set
+		}
 		d := levenshtein.Distance(strings.ToLower(key), r.key, nil)
 		if strings.HasPrefix(r.key, key) {
 			d = 1 // the start of a key is close, however much is missing
@@ -146,7 +168,7 @@ func nearest(key string) string {
 		}
 	}
 	if best == "" {
-		return ": docs/annotations.md lists them"
+		return noneNear
 	}
 	return fmt.Sprintf(": did you mean %s%s?", Prefix, best)
 }

@@ -2,7 +2,9 @@ package injector
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,9 +53,10 @@ type envVar struct {
 }
 
 type volumeMount struct {
-	Name      string `json:"name"`
-	MountPath string `json:"mountPath"`
-	ReadOnly  bool   `json:"readOnly"`
+	Name        string `json:"name"`
+	MountPath   string `json:"mountPath"`
+	SubPathExpr string `json:"subPathExpr"`
+	ReadOnly    bool   `json:"readOnly"`
 
 	raw json.RawMessage
 }
@@ -97,18 +100,39 @@ func (m *volumeMount) UnmarshalJSON(text []byte) error {
 }
 
 // readPod reads names as the API server does: by their exact case.
-func readPod(raw []byte) (*pod, error) {
+func readPod(raw []byte) (*pod, *problem) {
 	p := &pod{raw: raw}
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(raw, p); err != nil {
-		return nil, fmt.Errorf("decoding: %w", err)
-	}
-	if p.Kind != "" && p.Kind != "Pod" {
-		return nil, fmt.Errorf("kind %s", shown(p.Kind))
-	}
-	if len(p.Spec.Containers) == 0 {
-		return nil, fmt.Errorf("no containers")
+	err := kjson.UnmarshalCaseSensitivePreserveInts(raw, p)
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrong):
+		return nil, &problem{code: contract.InvalidPod, subject: strings.TrimPrefix(wrong.Field, "."),
+			expected: jsonName(wrong.Type) + " (in YAML put true, false and numbers into quotes where text is expected)", found: wrong.Value}
+	case err != nil && strings.Contains(err.Error(), resource.ErrFormatWrong.Error()):
+		return nil, &problem{code: contract.InvalidPod, subject: "resources", expected: "quantities such as 500m or 64Mi in requests and limits"}
+	case err != nil:
+		return nil, &problem{code: contract.InvalidPod, subject: "the pod", expected: "JSON", found: err.Error()}
+	case p.Kind != "" && p.Kind != "Pod":
+		return nil, &problem{code: contract.InvalidPod, subject: "kind", expected: "Pod", found: shown(p.Kind)}
+	case len(p.Spec.Containers) == 0:
+		return nil, &problem{code: contract.InvalidPod, subject: "spec.containers", expected: "at least one container", found: "none"}
 	}
 	return p, nil
+}
+
+// jsonName says what JSON calls the values of a type of ours.
+func jsonName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "text"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Map, reflect.Struct:
+		return "an object"
+	}
+	return "a whole number"
 }
 
 // rawInitContainers are the init containers as they are written.
@@ -159,6 +183,9 @@ func targets(path string, containers []container) []target {
 	return all
 }
 
+// isInjected says whether an earlier pass has put our init container there.
+func (p *pod) isInjected() bool { return slices.ContainsFunc(p.Spec.InitContainers, container.isOurs) }
+
 // isOurs recognises the init container that an earlier pass made. Its name alone would not do: the name may be taken.
 func (c container) isOurs() bool {
 	if c.Name != contract.ContainerName || len(c.Command) != 1 || c.Command[0] != contract.Command {
@@ -181,14 +208,27 @@ func (c container) env(name string) (envVar, bool) {
 	return envVar{}, false
 }
 
-// setsAirflow says whether the container is given any of Airflow's options by name.
+// setsAirflow says whether the container is given any of Airflow's options by name. What we set ourselves, and what we
+// remove, tells nothing: a second pass has to come to the same answer as the first.
 func (c container) setsAirflow() bool {
-	for _, e := range c.Env {
-		if strings.HasPrefix(e.Name, "AIRFLOW__") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.Env, func(e envVar) bool {
+		return strings.HasPrefix(e.Name, "AIRFLOW__") && !isBackendEnv(e.Name) && !overrides(e.Name)
+	})
+}
+
+func (c container) mounts(volume string) bool {
+	return slices.ContainsFunc(c.VolumeMounts, func(m volumeMount) bool { return m.Name == volume })
+}
+
+// isWired says whether an earlier pass has given the container the files. To mount them alone would not do: any container
+// may do that.
+func (c container) isWired() bool {
+	mounts := slices.ContainsFunc(c.VolumeMounts, func(m volumeMount) bool {
+		return m.Name == contract.VolumeName && m.MountPath == contract.Directory
+	})
+	return mounts && slices.ContainsFunc(c.Env, func(e envVar) bool {
+		return e.Name == contract.BackendEnv()[0].Backend && e.Value == contract.LocalFilesystemBackend
+	})
 }
 
 // nameProblems are names of ours that the pod uses for something else.
@@ -201,10 +241,14 @@ func (p *pod) nameProblems(targets []target) []problem {
 		if c.Name == contract.ContainerName {
 			taken("the container "+c.Name, "a name that is not reserved, so rename it", "one that airflow-secrets did not add")
 		}
+		if c.mounts(contract.VolumeName) && !p.isInjected() {
+			taken("the container "+c.Name, "no mount of a volume "+contract.VolumeName+", whose name is reserved", "one that airflow-secrets did not add")
+		}
 	}
 	for _, v := range p.Spec.Volumes {
-		if v.Name == contract.VolumeName && (v.EmptyDir == nil || v.EmptyDir.Medium != "Memory") {
-			taken("the volume "+v.Name, "a name that is not reserved, so rename it", "one that is not an emptyDir in memory")
+		inMemory := v.EmptyDir != nil && v.EmptyDir.Medium == "Memory"
+		if v.Name == contract.VolumeName && !(inMemory && p.isInjected()) {
+			taken("the volume "+v.Name, "a name that is not reserved, so rename it", "one that airflow-secrets did not add")
 		}
 	}
 	for _, t := range targets {

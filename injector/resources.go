@@ -9,11 +9,14 @@ import (
 	kjson "sigs.k8s.io/json"
 )
 
-// resourceNames are those that make a pod Guaranteed, and the only ones the init container has.
+// resourceNames are those that make a pod Guaranteed.
 var resourceNames = []string{"cpu", "memory"}
 
+// knownResources are those that a container which only fetches and writes can need; a quota may count the last one.
+var knownResources = append(slices.Clone(resourceNames), "ephemeral-storage")
+
 func parseResources(value string) (resources, error) {
-	expected := errors.New(`JSON of requests and limits on cpu and memory, such as {"limits": {"memory": "128Mi"}}, where no request is above its limit`)
+	expected := errors.New(`JSON of requests and limits on cpu, memory and ephemeral-storage, such as {"limits": {"memory": "128Mi"}}, where no request is above its limit`)
 	var r, given resources
 	if err := kjson.UnmarshalCaseSensitivePreserveInts([]byte(defaultResources), &r); err != nil {
 		return resources{}, err
@@ -23,14 +26,14 @@ func parseResources(value string) (resources, error) {
 	}
 	for _, side := range []struct{ to, from map[string]resource.Quantity }{{r.Requests, given.Requests}, {r.Limits, given.Limits}} {
 		for name, q := range side.from {
-			if !slices.Contains(resourceNames, name) || q.Sign() <= 0 {
+			if !slices.Contains(knownResources, name) || q.Sign() <= 0 {
 				return resources{}, expected
 			}
 			side.to[name] = q
 		}
 	}
-	for _, name := range resourceNames {
-		if request, limit := r.Requests[name], r.Limits[name]; request.Cmp(limit) > 0 {
+	for name, request := range r.Requests {
+		if limit, limited := r.Limits[name]; limited && request.Cmp(limit) > 0 {
 			return resources{}, expected
 		}
 	}

@@ -22,6 +22,16 @@ type settings struct {
 	timeout     time.Duration
 
 	configAsked bool // config-prefix was set in the pod
+
+	annotations, defaults map[string]string // where the values come from
+}
+
+// subject names a setting as whoever has to change it knows it.
+func (s *settings) subject(key string) string {
+	if _, ok := s.annotations[Prefix+key]; !ok && s.defaults[key] != "" {
+		return "the cluster default " + key
+	}
+	return Prefix + key
 }
 
 func (s *settings) prefixOf(kind string) *prefix {
@@ -51,20 +61,18 @@ var builtInSettings = func() (s settings) {
 // It goes on after a mistake, so that all of them are told at once.
 func (in *Injector) settle(annotations map[string]string) (settings, []problem) {
 	s := builtInSettings
+	s.annotations, s.defaults = annotations, in.Defaults.values
 	problems := in.keyProblems(annotations)
 	for _, r := range table {
-		value, subject := annotations[Prefix+r.key], Prefix+r.key
-		if _, ok := annotations[Prefix+r.key]; !ok {
-			if value, ok = in.Defaults.values[r.key]; !ok {
-				continue
-			}
-			subject = "the cluster default " + r.key
+		value, ok := annotations[Prefix+r.key]
+		if !ok {
+			value, ok = in.Defaults.values[r.key]
 		}
-		if r.set == nil {
-			continue // told by keyProblems
+		if !ok || r.set == nil { // one that is not built is told by keyProblems
+			continue
 		}
 		if err := r.set(&s, value); err != nil {
-			problems = append(problems, r.problem(subject, value, err))
+			problems = append(problems, r.problem(s.subject(r.key), value, err))
 		}
 	}
 	if s.image == "" {
@@ -83,7 +91,7 @@ func (in *Injector) keyProblems(annotations map[string]string) []problem {
 			is = "locked by an administrator of the cluster: remove it"
 		}
 		if is != "" {
-			problems = append(problems, problem{code: contract.InvalidAnnotations, subject: Prefix + key, is: is})
+			problems = append(problems, problem{code: contract.InvalidAnnotations, subject: Prefix + shown(key), is: is})
 		}
 	}
 	if value, ok := annotations[Prefix+injectKey]; !ok {
@@ -107,7 +115,7 @@ func (s *settings) crossProblems() []problem {
 	var problems []problem
 	for _, kind := range []string{"connections", "variables"} {
 		if p := s.prefixOf(kind); p.text != "" && s.separator != "" && strings.Trim(p.text, s.separator) == "" {
-			problems = append(problems, problem{code: contract.InvalidAnnotations, subject: Prefix + kind + "-prefix",
+			problems = append(problems, problem{code: contract.InvalidAnnotations, subject: s.subject(kind + "-prefix"),
 				expected: "more than separators, such as airflow/" + kind, found: shown(p.text)})
 		}
 	}
@@ -117,11 +125,11 @@ func (s *settings) crossProblems() []problem {
 // warnings tell of settings that do what they say but hardly what was meant.
 func (s *settings) warnings() []string {
 	var warnings []string
-	if strings.HasPrefix(s.endpointURL, "http:") {
-		warnings = append(warnings, Prefix+"endpoint-url is http: secrets cross the network unencrypted")
+	if strings.HasPrefix(strings.ToLower(s.endpointURL), "http:") {
+		warnings = append(warnings, s.subject("endpoint-url")+" is http: secrets cross the network unencrypted")
 	}
 	if s.connections.off && s.variables.off {
-		warnings = append(warnings, Prefix+"connections-prefix and variables-prefix are none: nothing will be read")
+		warnings = append(warnings, s.subject("connections-prefix")+" and variables-prefix are none: nothing will be read")
 	}
 	if s.configAsked {
 		warnings = append(warnings, Prefix+"config-prefix has no effect: no config option is asked for")
@@ -143,6 +151,7 @@ func (s *settings) contract(warnings []string) contract.Config {
 		FileMode:  s.fileMode,
 		Timeout:   contract.Duration(s.timeout),
 		Read:      s.read,
+		Image:     s.image,
 		Accounts: []contract.Account{{
 			Name: "own", Region: s.region, EndpointURL: s.endpointURL, Separator: s.separator,
 			Connections: names(s.connections), Variables: names(s.variables),

@@ -140,6 +140,12 @@ var others = map[string]func(pod map[string]any){
 			}
 		})
 	},
+	"names a user for the pod": func(pod map[string]any) {
+		spec(pod)["securityContext"] = map[string]any{"runAsUser": 1000650000}
+	},
+	"asks for another image": func(pod map[string]any) {
+		annotations(pod)["airflow-secrets/image"] = "example.com/fetcher:2"
+	},
 	"forges the status":        func(pod map[string]any) { annotations(pod)["airflow-secrets/status"] = "forged" },
 	"changes an annotation":    func(pod map[string]any) { annotations(pod)["airflow-secrets/timeout"] = "42s" },
 	"writes to our own volume": func(pod map[string]any) { eachContainer(pod, makeWritable) },
@@ -158,6 +164,9 @@ func TestOthersInBetween(t *testing.T) {
 			if strings.Contains(t.Name(), "/told-by-") && strings.Contains(name, "that runs Airflow") {
 				continue // a name from the charts tells more than what told before, and what is wired is not unwired
 			}
+			if strings.HasSuffix(t.Name(), "/cluster-defaults") && strings.Contains(name, "image") {
+				continue // it is locked there
+			}
 			once := pass(t, in, change(t, pod, others[name]))
 			twice := pass(t, in, change(t, pass(t, in, pod), others[name]))
 			if a, b := normal(t, once), normal(t, twice); !reflect.DeepEqual(a, b) {
@@ -168,6 +177,30 @@ func TestOthersInBetween(t *testing.T) {
 			if again := in.Decide(twice, "airflow"); len(again.Operations) > 0 {
 				t.Errorf("%s: a third pass still has operations: %v", name, again.Operations)
 			}
+		}
+	})
+}
+
+// TestMirrorsImageStays keeps what a webhook of the cluster made of the image, as long as the image asked for is the same.
+func TestMirrorsImageStays(t *testing.T) {
+	const mirror = "mirror.example.com/fetcher:test"
+	everyPod(t, func(t *testing.T, in *injector.Injector, pod []byte) {
+		if in.Decide(pod, "airflow").Code != contract.Injected || strings.Contains(t.Name(), "/cluster-defaults") || strings.Contains(t.Name(), "/every-setting") {
+			return // the last two name an image of their own
+		}
+		mirrored := change(t, pass(t, in, pod), func(pod map[string]any) {
+			eachContainer(pod, func(c map[string]any) {
+				if c["name"] == contract.ContainerName {
+					c["image"] = mirror
+				}
+			})
+		})
+		if d := in.Decide(mirrored, "airflow"); len(d.Operations) > 0 {
+			t.Errorf("a mirrored image is changed: %v", d.Operations)
+		}
+		newer := &injector.Injector{Defaults: in.Defaults, FetcherImage: "fetcher:newer"}
+		if again := string(pass(t, newer, mirrored)); strings.Contains(again, mirror) || !strings.Contains(again, `"fetcher:newer"`) {
+			t.Errorf("another image is asked for and not there: %s", again)
 		}
 	})
 }

@@ -24,7 +24,7 @@ var sideNames = []string{
 	// DAGs and logs
 	"git-sync", "git-sync-init", "dags-git-sync", "dags-git-clone", "*-log-groomer", "log-cleanup", "install-pip-packages", "volume-permissions",
 	// services of the charts
-	"pgbouncer", "metrics-exporter", "statsd", "redis", "postgresql", "otel-collector", "worker-kerberos", "worker-kerberos-init", "airflow-xcom-sidecar",
+	"pgbouncer", "metrics-exporter", "statsd", "redis", "postgresql", "otel-collector", "worker-kerberos", "kerberos-init", "airflow-xcom-sidecar",
 	// meshes and agents
 	"istio-proxy", "istio-init", "istio-validation", "linkerd-proxy", "linkerd-init", "linkerd-network-validator", "consul-dataplane",
 	"consul-connect-inject-init", "kuma-sidecar", "kuma-init", "vault-agent", "vault-agent-init", "cloud-sql-proxy",
@@ -58,29 +58,23 @@ func (p *pod) sideContainersOnly() bool {
 // airflowContainers are those that get the secrets, the main ones first. Where the pod does not name them, they are told
 // by the first of these that any main container answers to:
 //
-//	a name from the charts, AIRFLOW__ variables, being the first one that is no side container
+//	a name from the charts, AIRFLOW__ variables, being wired already, being the first one that is no side container
 //
 // Init containers are told by the charts' names, and else in the way that told the main ones.
 func (p *pod) airflowContainers(named []string) ([]target, []problem) {
 	if len(named) > 0 {
 		return p.namedContainers(named)
 	}
-	main := notSide(p.mainContainers())
-	if len(main) == 0 {
-		return nil, nil
-	}
-	image := main[0].Image
-	for _, told := range []func(target) bool{
-		isAirflow,
-		func(t target) bool { return t.setsAirflow() },
-		func(t target) bool { return t.Image == image },
-	} {
-		if found := filter(main, told); len(found) > 0 {
-			before := filter(notSide(p.initContainers()), func(t target) bool { return isAirflow(t) || told(t) })
-			return append(found, before...), nil
+	main := notSide(p.mainContainers()) // not empty: see sideContainersOnly
+	told := func(t target) bool { return t.Image == main[0].Image }
+	for _, tells := range []func(target) bool{isAirflow, target.setsAirflow, target.isWired} {
+		if slices.ContainsFunc(main, tells) {
+			told = tells
+			break
 		}
 	}
-	return nil, nil
+	before := filter(notSide(p.initContainers()), func(t target) bool { return isAirflow(t) || told(t) })
+	return append(filter(main, told), before...), nil
 }
 
 // namedContainers follows the annotation. It may be one for many pods, so it need not fit each of them whole; but one
@@ -95,7 +89,7 @@ func (p *pod) namedContainers(named []string) ([]target, []problem) {
 	}
 	if len(found) == 0 {
 		problems = append(problems, problem{code: contract.NoAirflowContainer, subject: Prefix + "containers",
-			expected: "one of " + strings.Join(containerNames(notSide(all)), ", "), found: strings.Join(named, ", ")})
+			expected: "one of " + shown(strings.Join(containerNames(notSide(all)), ", ")), found: shown(strings.Join(named, ", "))})
 	}
 	return found, problems
 }

@@ -22,19 +22,17 @@ func wire(t target) []jsonpatch.Operation {
 // the indices before them stay true.
 func wireEnv(t target) []jsonpatch.Operation {
 	path := t.path + "/env"
-	wanted := backendEnv()
 	var operations []jsonpatch.Operation
 	left := slices.Clone(t.Env)
 	for i := len(left) - 1; i >= 0; i-- {
-		again := slices.ContainsFunc(left[:i], func(e envVar) bool { return e.Name == left[i].Name })
-		_, ours := find(wanted, left[i].Name)
-		if overrides(left[i].Name) || ours && again {
+		name := left[i].Name
+		if overrides(name) || isBackendEnv(name) && slices.ContainsFunc(left[:i], func(e envVar) bool { return e.Name == name }) {
 			operations = append(operations, remove(path+"/"+strconv.Itoa(i)))
 			left = slices.Delete(left, i, i+1)
 		}
 	}
 	var missing []corev1.EnvVar
-	for _, w := range wanted {
+	for _, w := range backendEnv {
 		i := slices.IndexFunc(left, func(e envVar) bool { return e.Name == w.Name })
 		if i < 0 {
 			missing = append(missing, w)
@@ -50,29 +48,28 @@ func wireEnv(t target) []jsonpatch.Operation {
 	return append(operations, appendTo(path, t.Env != nil, missing)...)
 }
 
-// backendEnv are the variables that choose LocalFilesystemBackend.
-func backendEnv() []corev1.EnvVar {
-	var env []corev1.EnvVar
-	for _, v := range contract.BackendEnv() {
-		env = append(env,
-			corev1.EnvVar{Name: v.Backend, Value: contract.LocalFilesystemBackend},
-			corev1.EnvVar{Name: v.Kwargs, Value: contract.BackendKwargs(contract.Directory)})
-	}
-	return env
-}
+// backends are the places where Airflow looks for its backend, and backendEnv the variables that put ours there.
+var (
+	backends   = contract.BackendEnv()
+	backendEnv = func() (env []corev1.EnvVar) {
+		for _, v := range backends {
+			env = append(env,
+				corev1.EnvVar{Name: v.Backend, Value: contract.LocalFilesystemBackend},
+				corev1.EnvVar{Name: v.Kwargs, Value: contract.BackendKwargs(contract.Directory)})
+		}
+		return env
+	}()
+)
 
-func find(env []corev1.EnvVar, name string) (corev1.EnvVar, bool) {
-	i := slices.IndexFunc(env, func(e corev1.EnvVar) bool { return e.Name == name })
-	if i < 0 {
-		return corev1.EnvVar{}, false
-	}
-	return env[i], true
+// isBackendEnv says whether a variable is one that we set.
+func isBackendEnv(name string) bool {
+	return slices.ContainsFunc(backendEnv, func(e corev1.EnvVar) bool { return e.Name == name })
 }
 
 // overrides says whether Airflow would prefer a variable to ours, or add its value to ours (airflow.configuration,
 // AirflowConfigParser.get: NAME_CMD and NAME_SECRET; KWARG__ from 3.2 on).
 func overrides(name string) bool {
-	return slices.ContainsFunc(contract.BackendEnv(), func(v contract.BackendVariables) bool {
+	return slices.ContainsFunc(backends, func(v contract.BackendVariables) bool {
 		return strings.HasPrefix(name, v.KwargPrefix) ||
 			slices.Contains([]string{v.Backend + "_CMD", v.Backend + "_SECRET", v.Kwargs + "_CMD", v.Kwargs + "_SECRET"}, name)
 	})
@@ -97,14 +94,14 @@ func wireMount(t target) []jsonpatch.Operation {
 func (p *pod) backendProblems(targets []target) []problem {
 	var problems []problem
 	for _, t := range targets {
-		for _, v := range contract.BackendEnv() {
+		for _, v := range backends {
 			e, ok := t.env(v.Backend)
 			if !ok || !e.fromElsewhere() && (e.Value == "" || e.Value == contract.LocalFilesystemBackend) {
 				continue
 			}
-			found := shown(e.Value)
+			found := contract.ShowClass(e.Value)
 			if e.fromElsewhere() {
-				found = "a value from elsewhere"
+				found = "a value from a Secret, a ConfigMap or a field (valueFrom)"
 			}
 			problems = append(problems, problem{code: contract.ForeignBackend, subject: v.Backend + " of the container " + t.Name,
 				expected: "no backend, since taking its kwargs over is not supported yet: remove it and set " + Prefix + "connections-prefix and variables-prefix instead",
@@ -118,14 +115,14 @@ func (p *pod) backendProblems(targets []target) []problem {
 func (p *pod) warnings(s settings, targets []target) []string {
 	var warnings []string
 	for _, name := range p.missing(s.containers) {
-		warnings = append(warnings, Prefix+"containers names "+name+", which the pod does not have")
+		warnings = append(warnings, s.subject("containers")+": the pod has no container "+name)
 	}
 	for _, t := range targets {
-		for _, v := range contract.BackendEnv() {
+		for _, v := range backends {
 			e, ok := t.env(v.Kwargs)
 			backend, _ := t.env(v.Backend)
 			if ok && backend.Value != "" && e.Value != contract.BackendKwargs(contract.Directory) {
-				warnings = append(warnings, "container "+t.Name+": "+v.Kwargs+" is replaced, its own files are not read")
+				warnings = append(warnings, shown(t.Name)+": "+v.Kwargs+" is replaced")
 			}
 		}
 	}

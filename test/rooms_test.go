@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -100,8 +101,17 @@ func TestWhatRunsInThePodIsSmall(t *testing.T) {
 	}
 }
 
-// TestSentences holds the sentence of every code in use to the form that travels well.
+// TestSentences holds the sentence of every code to the form that travels well, and every code to having one.
 func TestSentences(t *testing.T) {
+	source, err := os.ReadFile("../injector/contract/code.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, constant := range regexp.MustCompile(`(?m)^\t\w+ +Code = "([^"]+)"`).FindAllStringSubmatch(string(source), -1) {
+		if !slices.Contains(contract.Codes(), contract.Code(constant[1])) {
+			t.Errorf("%s has no sentence", constant[1])
+		}
+	}
 	for _, code := range contract.Codes() {
 		sentence := code.Sentence()
 		if sentence == "" || strings.ContainsAny(sentence, "\"'`;\n") || strings.HasSuffix(sentence, ".") || strings.ToLower(sentence[:1]) != sentence[:1] && !strings.HasPrefix(sentence, "AWS") {

@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"unicode"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
+	yamlv3 "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
 
 	"github.com/airflow-secrets/airflow-secrets/injector"
@@ -59,7 +61,7 @@ func inject(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "refused: %v\n", err)
 		return 1
 	}
-	d := in.Decide(pod, r.namespace)
+	d := in.Decide(pod, r.namespaceOf(pod))
 	for _, warning := range d.Warnings {
 		fmt.Fprintln(stderr, "warning:", warning)
 	}
@@ -73,7 +75,10 @@ func inject(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return 1
 	}
 	fmt.Fprintf(stderr, "%s: %s\n", d.Code, d.Message)
-	stdout.Write(text)
+	if _, err := stdout.Write(text); err != nil {
+		fmt.Fprintf(stderr, "airflow-secrets inject: writing the pod: %v\n", err)
+		return 1
+	}
 	return 0
 }
 
@@ -123,14 +128,18 @@ func (r request) read(stdin io.Reader) ([]byte, *injector.Injector, error) {
 	return given, in, nil
 }
 
-// podJSON makes the one Pod of a file into JSON, or says what else the file holds.
+// podJSON makes the one Pod of a file into JSON, or says what else the file holds. JSON is taken as it is: read as YAML,
+// some of its escapes would be mistakes.
 func podJSON(given []byte) ([]byte, error) {
-	if documents := bytes.Count(append([]byte("\n"), given...), []byte("\n---")); documents > 1 || documents == 1 && !startsDocument(given) {
-		return nil, errors.New("expected one Pod, found several YAML documents: give them one at a time")
-	}
-	pod, err := yaml.YAMLToJSONStrict(given)
-	if err != nil {
-		return nil, fmt.Errorf("expected one Pod as YAML or JSON: %w", err)
+	pod := given
+	if !json.Valid(given) {
+		if n, err := documents(given); err != nil || n > 1 {
+			return nil, cmp.Or(err, errors.New("expected one Pod, found several YAML documents: give them one at a time"))
+		}
+		var err error
+		if pod, err = yaml.YAMLToJSONStrict(given); err != nil {
+			return nil, fmt.Errorf("expected one Pod as YAML or JSON: %w", err)
+		}
 	}
 	if string(pod) == "null" {
 		return nil, errors.New("expected one Pod, found an empty file")
@@ -145,18 +154,29 @@ func podJSON(given []byte) ([]byte, error) {
 	return pod, nil
 }
 
-// startsDocument says whether nothing but comments stands before the first ---.
-func startsDocument(given []byte) bool {
-	for line := range bytes.Lines(given) {
-		line = bytes.TrimSpace(line)
-		if bytes.HasPrefix(line, []byte("---")) {
-			return true
-		}
-		if len(line) > 0 && line[0] != '#' {
-			return false
+// documents counts the YAML documents that hold anything.
+func documents(given []byte) (int, error) {
+	count := 0
+	for decoder := yamlv3.NewDecoder(bytes.NewReader(given)); ; {
+		var node yamlv3.Node
+		switch err := decoder.Decode(&node); {
+		case errors.Is(err, io.EOF):
+			return count, nil
+		case err != nil:
+			return 0, fmt.Errorf("expected one Pod as YAML or JSON: %w", err)
+		case len(node.Content) > 0 && node.Content[0].Tag != "!!null":
+			count++
 		}
 	}
-	return false
+}
+
+// namespaceOf is the pod's own namespace, or else the flag's.
+func (r request) namespaceOf(pod []byte) string {
+	var object struct{ Metadata struct{ Namespace string } }
+	if err := json.Unmarshal(pod, &object); err != nil {
+		return r.namespace
+	}
+	return cmp.Or(object.Metadata.Namespace, r.namespace)
 }
 
 func (r request) print(given, pod []byte, d injector.Decision) ([]byte, error) {
@@ -183,5 +203,28 @@ func (r request) print(given, pod []byte, d injector.Decision) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("applying the patch: %w", err)
 	}
-	return yaml.JSONToYAML(patched)
+	return toYAML(patched)
+}
+
+// toYAML prints JSON as YAML. JSON may hold characters as they are that YAML knows only as escapes.
+func toYAML(text []byte) ([]byte, error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var tree any
+	if err := decoder.Decode(&tree); err != nil {
+		return nil, fmt.Errorf("reading the patched pod: %w", err)
+	}
+	text, err := json.Marshal(tree)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the patched pod: %w", err)
+	}
+	var printable bytes.Buffer
+	for _, r := range string(text) {
+		if unicode.IsControl(r) || r == '\ufeff' || r == '\ufffe' || r == '\uffff' {
+			fmt.Fprintf(&printable, `\u%04x`, r)
+		} else {
+			printable.WriteRune(r)
+		}
+	}
+	return yaml.JSONToYAML(printable.Bytes())
 }

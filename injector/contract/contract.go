@@ -10,9 +10,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +32,8 @@ type Config struct {
 	// Timeout bounds the whole run, retries included.
 	Timeout Duration `json:"timeout"`
 	Read    Read     `json:"read"`
+	// Image is the one that was asked for. Another one in the pod is a mirror's that a webhook of the cluster has put there.
+	Image string `json:"image,omitempty"`
 	// Accounts in order of precedence: where two hold the same id, the first one's secret is delivered.
 	Accounts []Account `json:"accounts"`
 	// Warnings of the admission, which nobody sees there: controllers and Airflow's Kubernetes client drop them.
@@ -108,9 +110,6 @@ func Decode(text string) (Config, error) {
 	if err := decoder.Decode(&c); err != nil {
 		return Config{}, &Error{Code: InvalidConfig, Detail: "reading " + ConfigEnv, Err: err}
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return Config{}, &Error{Code: InvalidConfig, Detail: ConfigEnv + " goes on after its JSON object"}
-	}
 	if err := c.validate(); err != nil {
 		return Config{}, &Error{Code: InvalidConfig, Detail: ConfigEnv, Err: err}
 	}
@@ -130,7 +129,7 @@ func (c Config) validate() error {
 	case len(c.Accounts) == 0:
 		return errors.New("accounts is empty, expected at least one")
 	}
-	if c.Read != ReadAuto && c.Read != ReadBatch && c.Read != ReadSingle {
+	if !slices.Contains(Reads(), c.Read) {
 		return fmt.Errorf("read is %q, expected one of %v", c.Read, Reads())
 	}
 	for i, a := range c.Accounts {

@@ -1,6 +1,9 @@
 package contract
 
-import "path"
+import (
+	"path"
+	"regexp"
+)
 
 // Names that both sides share: the webhook writes them into the pod, the fetcher finds them there.
 const (
@@ -24,10 +27,11 @@ const (
 
 // Limits that the volume's size and the container's memory are derived from.
 const (
-	// MaxFetchedBytes bounds the sum of all values that are read: 128 secrets of the largest size AWS allows.
-	MaxFetchedBytes = 8 << 20
+	// MaxFetchedBytes bounds the sum of all values that are read: 64 secrets of the largest size AWS allows, thousands of the
+	// usual one. Read, converted and written they fit the init container's memory of 64 MiB.
+	MaxFetchedBytes = 4 << 20
 	// MaxWrittenBytes bounds the files made from them; escaping may make a value longer.
-	MaxWrittenBytes = 16 << 20
+	MaxWrittenBytes = 8 << 20
 	// VolumeBytes has room for two sets, since a new one is written beside the old one before it takes its place.
 	VolumeBytes = 2 * MaxWrittenBytes
 )
@@ -39,6 +43,18 @@ const LocalFilesystemBackend = "airflow.secrets.local_filesystem.LocalFilesystem
 func BackendKwargs(directory string) string {
 	return `{"connections_file_path": "` + path.Join(directory, ConnectionsFile) +
 		`", "variables_file_path": "` + path.Join(directory, VariablesFile) + `"}`
+}
+
+// dottedClass is what a backend's value is meant to look like.
+var dottedClass = regexp.MustCompile(`^[A-Za-z_]\w{0,63}(\.[A-Za-z_]\w{0,63}){1,9}$`)
+
+// ShowClass is a backend's value as it may be told. What is no name of a class may be something pasted into the wrong
+// place, kwargs with keys in them for one, and is not shown.
+func ShowClass(value string) string {
+	if dottedClass.MatchString(value) {
+		return value
+	}
+	return "not the name of a class (its value is not shown)"
 }
 
 // BackendEnv are the two pairs of variables by which Airflow chooses its secrets backend: [secrets] everywhere, and

@@ -2,7 +2,6 @@ package fetcher
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -30,7 +29,7 @@ func foreignBackends(environ []string) []string {
 		if class, _ := lookup(environ, backend.Backend); class != "" && class != contract.LocalFilesystemBackend {
 			problems = append(problems, fmt.Sprintf("%s is %s: taking its settings over is not supported yet, so "+
 				"remove %s from the Secret or ConfigMap that the pod's envFrom names, and name the prefixes in annotations",
-				backend.Backend, showClass(class), backend.Backend))
+				backend.Backend, contract.ShowClass(class), backend.Backend))
 		}
 		for _, name := range withPrefix(environ, backend.KwargPrefix) {
 			problems = append(problems, fmt.Sprintf("%s gives LocalFilesystemBackend an argument that it does not know, so it would "+
@@ -39,16 +38,6 @@ func foreignBackends(environ []string) []string {
 	}
 	slices.Sort(problems)
 	return problems
-}
-
-// dottedClass is what a backend's value is meant to look like. Anything else may be something pasted in the wrong place.
-var dottedClass = regexp.MustCompile(`^[A-Za-z_]\w{0,63}(\.[A-Za-z_]\w{0,63}){1,9}$`)
-
-func showClass(class string) string {
-	if dottedClass.MatchString(class) {
-		return class
-	}
-	return "not the name of a class (its value is not shown)"
 }
 
 // lookup finds a variable. Of a name that is there twice the last one counts, as in os/exec.
