@@ -18,7 +18,11 @@ demo: build ## the main job from end to end, with nothing but Go and make
 
 .PHONY: test
 test: ## all tests that need no cluster, the real Airflow and moto from PyPI included (in .cache/)
-	go test -race ./...
+	go test ./...
+
+.PHONY: race
+race: ## the tests of all that runs at once, with the race detector (it needs a C compiler)
+	go test -race ./cmd/... ./injector/... ./webhook ./test/fakeaws/...
 
 .PHONY: lint
 lint: ## formatting, go vet and staticcheck
@@ -40,6 +44,7 @@ bench: ## benchmarks, each beside its baseline in the same run
 	go test ./... -run '^$$' -bench . -benchmem
 
 .PHONY: images
+images: export GOOS = linux
 images: build ## build both images with docker (or DOCKER=podman, DOCKER=buildah)
 	$(or $(DOCKER),docker) build --target webhook -t airflow-secrets-webhook:$(VERSION) .
 	$(or $(DOCKER),docker) build --target fetcher -t airflow-secrets-fetcher:$(VERSION) .
