@@ -3,6 +3,7 @@ package source_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -225,6 +226,6 @@ func TestValuesBeyondTheLimit(t *testing.T) {
 		}
 		w.put("airflow/variables/one-more")
 		_, err := w.gather(t)
-		expectError(t, err, contract.TooLarge, "8388608 bytes")
+		expectError(t, err, contract.TooLarge, fmt.Sprintf("%d bytes", contract.MaxFetchedBytes))
 	}
 }
