@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -37,6 +39,17 @@ func conclude(o Options, log *slog.Logger, report contract.Report, err error, to
 		slog.Int("leftOut", len(report.LeftOut)), slog.String("duration", took.Round(time.Millisecond).String()))
 	fmt.Fprintln(o.Stderr, message)
 	writeTerminationLog(o.TerminationLog, message)
+}
+
+// panicked makes a failure of a panic. Of its cause only what the runtime says is told: any other value may hold a part
+// of a secret.
+func panicked(cause any, log *slog.Logger) error {
+	text := fmt.Sprintf("a %T", cause)
+	if err, ok := cause.(runtime.Error); ok {
+		text = err.Error()
+	}
+	log.Error("panic while fetching", slog.String("cause", text), slog.String("stack", string(debug.Stack())))
+	return &contract.Error{Code: contract.Internal, Detail: "please report this panic with the log of the container: " + text}
 }
 
 // outcome is the code of a run.

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -34,19 +36,25 @@ type pod struct {
 
 	stdout, stderr bytes.Buffer
 	terminationLog string
+
+	// instead answers a call in AWS's place, if it is set and says that it did.
+	instead func(w http.ResponseWriter, r *http.Request) bool
 }
 
 func newPod(t testing.TB) *pod {
-	aws := fakeaws.New()
-	server := httptest.NewServer(aws)
+	p := &pod{aws: fakeaws.New(), terminationLog: filepath.Join(t.TempDir(), "termination-log")}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.instead == nil || !p.instead(w, r) {
+			p.aws.ServeHTTP(w, r)
+		}
+	}))
 	t.Cleanup(server.Close)
-	own := aws.Account("111122223333")
-	keys := own.Keys("AKIAIOSFODNN7EXAMPLE")
+	p.own = p.aws.Account("111122223333")
+	keys := p.own.Keys("AKIAIOSFODNN7EXAMPLE")
 	t.Setenv("AWS_ACCESS_KEY_ID", keys.ID)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", keys.Secret)
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "none"))
-	p := &pod{aws: aws, own: own, terminationLog: filepath.Join(t.TempDir(), "termination-log")}
 	if err := os.WriteFile(p.terminationLog, []byte(strings.Repeat("an earlier run, ", 100)), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +257,7 @@ func TestNothingIsWrittenOnFailure(t *testing.T) {
 			for i := range 45 { // each byte becomes six
 				p.put(fmt.Sprintf("airflow/variables/%d", i), strings.Repeat("\u007f", 65536))
 			}
-		}, contract.TooLarge, "16777216"},
+		}, contract.TooLarge, fmt.Sprint(contract.MaxWrittenBytes)},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -399,5 +407,120 @@ func TestTheLastWordIsShort(t *testing.T) {
 	}
 	if lines := p.log(t); len(lines) != 102 {
 		t.Errorf("the log has %d lines, expected one for each secret left out", len(lines))
+	}
+}
+
+// Airflow slows down with every connection of its file, so a run tells from where on that is felt.
+func TestManyConnectionsAreWarnedOf(t *testing.T) {
+	for n, warned := range map[int]bool{100: false, 101: true, 200: true} {
+		p := newPod(t)
+		for i := range n {
+			p.put(fmt.Sprintf("airflow/connections/c%d", i), "http://x")
+			p.put(fmt.Sprintf("airflow/variables/v%d", i), "x") // cost nothing
+		}
+		p.put("airflow/connections/left-out", " ")
+		if err := p.run(t); err != nil {
+			t.Fatal(err)
+		}
+		warnings := p.report(t).Warnings
+		if got := len(warnings) == 1; got != warned || len(warnings) > 1 {
+			t.Fatalf("%d connections: warnings are %q, expected one: %v", n, warnings, warned)
+		}
+		for _, part := range []string{fmt.Sprintf("there are %d connections", n), "0.5 s with 1000", "airflow-secrets/connections-prefix", "airflow-secrets/deliver"} {
+			if warned && (!strings.Contains(warnings[0], part) || !strings.Contains(p.stderr.String(), part)) {
+				t.Errorf("the warning is %q and stderr %q, expected %q in both", warnings[0], &p.stderr, part)
+			}
+		}
+		told := 0
+		for _, line := range p.log(t) {
+			if warned && line["msg"] == warnings[0] && line["level"] == "WARN" {
+				told++
+			}
+		}
+		if (told == 1) != warned {
+			t.Errorf("%d connections: the log tells it %d times", n, told)
+		}
+	}
+}
+
+// Scripts read the report, so its form is fixed to the letter. Each list is there, empty or not.
+func TestTheFormOfTheReport(t *testing.T) {
+	p := newPod(t)
+	p.config.Warnings = []string{"the endpoint is http"}
+	shared := p.config.Accounts[0]
+	shared.Name, shared.Variables = "shared", nil
+	p.config.Accounts = append(p.config.Accounts, shared) // the same secrets again, so that each connection collides
+	p.put("airflow/connections/db", "postgres://db")
+	p.put("airflow/connections/port", "http://h:x")
+	p.put("airflow/variables/v", "x")
+	if err := p.run(t); err != nil {
+		t.Fatal(err)
+	}
+	const secret = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:airflow/"
+	got := regexp.MustCompile(`-[0-9A-Za-z]{6}"`).ReplaceAllString(p.file(t, contract.ReportFile), `-RANDOM"`)
+	want := `{
+  "version": 1,
+  "connections": [
+    {
+      "id": "db",
+      "arn": "` + secret + `connections/db-RANDOM",
+      "account": "own"
+    }
+  ],
+  "variables": [
+    {
+      "id": "v",
+      "arn": "` + secret + `variables/v-RANDOM",
+      "account": "own"
+    }
+  ],
+  "config": [],
+  "files": [],
+  "leftOut": [
+    {
+      "kind": "connections",
+      "id": "port",
+      "code": "malformed",
+      "sentence": "the value is none that Airflow can use: the URI's port is not a number from 0 to 65535; in a password write / as %2F, # as %23 and ? as %3F"
+    }
+  ],
+  "collisions": [
+    {
+      "kind": "connections",
+      "id": "db",
+      "used": "` + secret + `connections/db-RANDOM",
+      "hidden": "` + secret + `connections/db-RANDOM"
+    },
+    {
+      "kind": "connections",
+      "id": "port",
+      "used": "` + secret + `connections/port-RANDOM",
+      "hidden": "` + secret + `connections/port-RANDOM"
+    }
+  ],
+  "warnings": [
+    "the endpoint is http"
+  ]
+}
+`
+	if got != want {
+		t.Errorf("the report is\n%s\nexpected\n%s", got, want)
+	}
+}
+
+func TestAReportOfNothing(t *testing.T) {
+	p := newPod(t)
+	p.put("airflow/variables/v", "x")
+	if err := p.run(t); err != nil {
+		t.Fatal(err)
+	}
+	var report map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(p.file(t, contract.ReportFile)), &report); err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range []string{"connections", "config", "files", "leftOut", "collisions", "warnings"} {
+		if string(report[list]) != "[]" {
+			t.Errorf("%s is %s, expected an empty list", list, report[list])
+		}
 	}
 }

@@ -1,14 +1,17 @@
 package fetcher
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -211,12 +214,14 @@ func TestRemedies(t *testing.T) {
 	}
 }
 
-// A reader that opens ..data has one whole set, old or new, however often it is replaced meanwhile. One that has found
-// the old set may find its files gone: then it looks again.
+// A reader that opens ..data has one whole set, old or new, however often it is replaced meanwhile, and one that opens a
+// file by the name that Airflow knows has that file whole. Who has found the old set may find its files gone: then it
+// looks again.
 func TestReadersSeeWholeSets(t *testing.T) {
 	directory := t.TempDir()
-	mustWrite(t, directory, "first")
+	mustWriteSet(t, directory, 0)
 	stop := make(chan struct{})
+	var sets, setsGone, files, filesGone atomic.Int64
 	var readers sync.WaitGroup
 	for range 2 {
 		readers.Go(func() {
@@ -225,35 +230,99 @@ func TestReadersSeeWholeSets(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					expectWholeSet(t, directory)
+					count(expectWholeSet(t, directory), &sets, &setsGone)
+					count(expectWholeFiles(t, directory), &files, &filesGone)
 				}
 			}
 		})
 	}
-	for i := range 300 {
-		mustWrite(t, directory, fmt.Sprintf("set %d", i))
+	const swaps = 300
+	for i := range swaps {
+		mustWriteSet(t, directory, i+1)
 	}
 	close(stop)
 	readers.Wait()
 	expectTree(t, directory, written)
+	t.Logf("%d swaps: as a set %d times read and %d times gone meanwhile, by names %d and %d", swaps, sets.Load(), setsGone.Load(), files.Load(), filesGone.Load())
+	if sets.Load() == 0 || files.Load() == 0 {
+		t.Error("no reader ever saw the files")
+	}
 }
 
-func expectWholeSet(t *testing.T, directory string) {
+func count(found bool, yes, no *atomic.Int64) {
+	if found {
+		yes.Add(1)
+	} else {
+		no.Add(1)
+	}
+}
+
+// mustWriteSet writes three files that all say the number of their set, many times over.
+func mustWriteSet(t *testing.T, directory string, number int) {
+	t.Helper()
+	report := contract.NewReport()
+	report.Warnings = []string{whole(number)}
+	if err := write(directory, 0o444, set(whole(number)), report); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// whole is larger than a page.
+func whole(number int) string { return strings.Repeat(fmt.Sprintf("%06d ", number), 2_000) }
+
+// numberOf is the number in a content, which must be whole.
+func numberOf(t *testing.T, name, content string) (number int) {
+	if name == contract.ReportFile {
+		var report contract.Report
+		if err := json.Unmarshal([]byte(content), &report); err != nil || len(report.Warnings) != 1 {
+			t.Errorf("a reader saw a report of %d bytes: %v", len(content), err)
+			return -1
+		}
+		content = report.Warnings[0]
+	}
+	if number, _ = strconv.Atoi(content[:min(len(content), 6)]); content != whole(number) {
+		t.Errorf("a reader saw %d bytes of %s, which start with %.20q", len(content), name, content)
+	}
+	return number
+}
+
+func expectWholeSet(t *testing.T, directory string) (found bool) {
 	data, err := os.OpenRoot(filepath.Join(directory, dataLink))
 	if errors.Is(err, fs.ErrNotExist) {
-		return
+		return false
 	}
 	if err != nil {
 		t.Error(err)
-		return
+		return false
 	}
 	defer data.Close()
-	connections, err1 := data.ReadFile(contract.ConnectionsFile)
-	variables, err2 := data.ReadFile(contract.VariablesFile)
-	if errors.Is(err1, fs.ErrNotExist) || errors.Is(err2, fs.ErrNotExist) {
-		return
+	numbers := map[int]bool{}
+	for _, name := range []string{contract.ConnectionsFile, contract.VariablesFile, contract.ReportFile} {
+		content, err := data.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		numbers[numberOf(t, name, string(content))] = true
 	}
-	if err1 != nil || err2 != nil || len(connections) == 0 || string(connections) != string(variables) {
-		t.Errorf("a reader saw %q and %q, %v, %v", connections, variables, err1, err2)
+	if len(numbers) != 1 {
+		t.Errorf("a reader saw a mixture of the sets %v", numbers)
 	}
+	return true
+}
+
+func expectWholeFiles(t *testing.T, directory string) (found bool) {
+	for _, name := range []string{contract.ConnectionsFile, contract.VariablesFile, contract.ReportFile} {
+		content, err := os.ReadFile(filepath.Join(directory, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		numberOf(t, name, string(content))
+	}
+	return true
 }
