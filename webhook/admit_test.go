@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -372,26 +371,4 @@ func TestFindString(t *testing.T) {
 			t.Errorf("%.80s: found %q, expected %q", document, found, expected)
 		}
 	}
-}
-
-func FuzzReview(f *testing.F) {
-	for _, seed := range []string{"", "{}", "[", creation("null"), creation(pod(wanted)), creation(pod(wanted), "CREATE", "DELETE"),
-		creation(pod(wanted + `,"airflow-secrets/regoin":"\"\n"`)), creation(`"pod"`), creation(pod(wanted))[:200]} {
-		f.Add([]byte(seed))
-	}
-	decide := (&injector.Injector{FetcherImage: "fetcher:test"}).Decide
-	f.Fuzz(func(t *testing.T, body []byte) {
-		a, text, _ := unserved(t, decide)
-		r := handle(t, a, string(body))
-		if r.Result.Code == http.StatusInternalServerError {
-			t.Errorf("no review may bring us into trouble: %s %s", r.Result.Message, text)
-		}
-		var review admissionv1.AdmissionReview
-		if json.Unmarshal(body, &review) == nil && review.Request != nil && r.UID != review.Request.UID {
-			t.Errorf("uid is %q, expected %q", r.UID, review.Request.UID)
-		}
-		if strings.Count(text.String(), "\n") != 1 || !json.Valid(bytes.TrimSpace([]byte(text.String()))) {
-			t.Errorf("log is not one line of JSON: %s", text)
-		}
-	})
 }

@@ -12,6 +12,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log"
 	"log/slog"
@@ -158,36 +159,44 @@ func readAnswer(t *testing.T, response *http.Response) *admissionv1.AdmissionRes
 	return checkAnswer(t, text)
 }
 
-// checkAnswer holds an answer against what an API server accepts, and what we promise about every answer.
 func checkAnswer(t *testing.T, text []byte) *admissionv1.AdmissionResponse {
 	t.Helper()
+	r, err := parseAnswer(text)
+	must(t, err)
+	return r
+}
+
+// parseAnswer holds an answer against what an API server accepts, and what we promise about every answer.
+func parseAnswer(text []byte) (*admissionv1.AdmissionResponse, error) {
 	var review admissionv1.AdmissionReview
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
-	must(t, decoder.Decode(&review))
+	if err := decoder.Decode(&review); err != nil {
+		return nil, fmt.Errorf("decoding the answer: %w", err)
+	}
 	r := review.Response
 	switch {
 	case review.APIVersion != "admission.k8s.io/v1" || review.Kind != "AdmissionReview" || r == nil:
-		t.Fatalf("not an AdmissionReview of v1 with a response: %s", text)
+		return nil, fmt.Errorf("not an AdmissionReview of v1 with a response: %s", text)
 	case r.Result == nil || r.AuditAnnotations["reason"] == "":
-		t.Fatalf("no status, or no reason for the audit log: %s", text)
+		return nil, fmt.Errorf("no status, or no reason for the audit log: %s", text)
 	case r.Allowed != (r.Result.Code == http.StatusOK):
-		t.Fatalf("allowed is %v with code %d", r.Allowed, r.Result.Code)
+		return nil, fmt.Errorf("allowed is %v with code %d", r.Allowed, r.Result.Code)
 	case (len(r.Patch) > 0) != (r.PatchType != nil):
-		t.Fatalf("a patch and its type come together or not at all: %s", text)
+		return nil, fmt.Errorf("a patch and its type come together or not at all: %s", text)
 	case !r.Allowed && (r.Patch != nil || r.Result.Message == "" || r.Result.Reason == "" || r.Result.Status != "Failure"):
-		t.Fatalf("a denial has a message, a reason, a status and no patch: %s", text)
+		return nil, fmt.Errorf("a denial has a message, a reason, a status and no patch: %s", text)
 	case strings.ContainsAny(r.Result.Message, "\n\r\""):
-		t.Fatalf("the message is not one line without quotes: %q", r.Result.Message)
+		return nil, fmt.Errorf("the message is not one line without quotes: %q", r.Result.Message)
 	case len(r.Warnings) > maxWarnings:
-		t.Fatalf("%d warnings", len(r.Warnings))
+		return nil, fmt.Errorf("%d warnings", len(r.Warnings))
 	}
 	for _, w := range r.Warnings {
 		if len([]rune(w)) > maxWarning || strings.ContainsAny(w, "\n\r\"") {
-			t.Fatalf("the warning is too long, or more than a line: %q", w)
+			return nil, fmt.Errorf("the warning is too long, or more than a line: %q", w)
 		}
 	}
-	return r
+	return r, nil
 }
 
 // logBuffer is a log that can be read while it is written.

@@ -170,6 +170,9 @@ func (o object) addEnv(c *inputs.Choices) {
 	case 7:
 		e["valueFrom"] = nil
 	}
+	if c.OneIn(8) {
+		e["planted"] = "a field of a later Kubernetes"
+	}
 	o.any(c).insert(c, "env", e)
 }
 

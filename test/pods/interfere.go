@@ -111,9 +111,13 @@ func (o object) spoilOurs(c *inputs.Choices) {
 	}
 }
 
-// unwire takes a list of a wired container away.
+// unwire takes a list of a wired container away, which then has to be told by its name.
 func (o object) unwire(c *inputs.Choices) {
-	if all := o.wired(); len(all) > 0 {
+	all := slices.DeleteFunc(o.wired(), func(container object) bool {
+		name, _ := container["name"].(string)
+		return !slices.Contains(airflowNames, name)
+	})
+	if len(all) > 0 {
 		inputs.Of(c, all...)[inputs.Of(c, "env", "volumeMounts")] = inputs.Of[any](c, nil, []any{})
 	}
 }

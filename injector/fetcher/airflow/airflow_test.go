@@ -119,31 +119,3 @@ func TestFile(t *testing.T) {
 		})
 	}
 }
-
-// FuzzConnection looks for a value that breaks the converter, or a token that is not what goes into a file.
-func FuzzConnection(f *testing.F) {
-	all, err := corpus.Read()
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, s := range all.Connections {
-		f.Add(s.Text())
-	}
-	f.Fuzz(func(t *testing.T, value string) {
-		token, err := Connection(secret.New(value))
-		var why *contract.Error
-		switch {
-		case errors.As(err, &why):
-			if why.Code != contract.SecretEmpty && why.Code != contract.SecretMalformed {
-				t.Errorf("code is %s", why.Code)
-			}
-			return
-		case err != nil:
-			t.Fatalf("error is %v, expected a *contract.Error", err)
-		}
-		checkASCII(t, token.Unwrap())
-		if again, err := parseJSON(token.Unwrap()); err != nil || ascii(again) != token.Unwrap() {
-			t.Errorf("token is not read as it was written: %v", err)
-		}
-	})
-}
