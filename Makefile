@@ -35,13 +35,28 @@ docs: ## write what is generated into docs/
 	go test ./test -run TestGeneratedDocuments -update
 
 .PHONY: fuzz
-FUZZTIME ?= 60s
-fuzz: ## fuzz the handler of reviews and the rules for values, FUZZTIME each
-	go test ./webhook -run '^$$' -fuzz '^FuzzReview$$' -fuzztime $(FUZZTIME)
+FUZZ ?= 1000000
+fuzz: ## FUZZ reviews, values and configurations each, made from nasty parts; the counts are printed
+	go test ./webhook -run '^TestReviews$$' -v -timeout 0 -inputs $(FUZZ)
+	go test ./injector/fetcher/airflow -run '^TestValues$$' -v -timeout 0 -inputs $(FUZZ)
+	go test ./injector/contract -run '^TestConfigurations$$' -v -timeout 0 -inputs $(FUZZ)
+
+.PHONY: airflow
+VALUES ?= slice
+airflow: ## the real Airflow in all six versions; VALUES=all for every generated value
+	go test ./test/airflow -v -timeout 0 -airflow=all -values=$(VALUES)
 
 .PHONY: bench
-bench: ## benchmarks, each beside its baseline in the same run
-	go test ./... -run '^$$' -bench . -benchmem
+bench: ## benchmarks, each beside its baseline in the same run; last what a look-up costs in the real Airflow
+	go test ./cmd/... ./injector/... ./webhook -run '^$$' -bench . -benchmem
+	@go run ./test/bench
+
+.PHONY: release-check
+release-check: ## the full length of all that CI runs in slices
+	$(MAKE) lint test race
+	$(MAKE) airflow VALUES=all
+	$(MAKE) fuzz
+	$(MAKE) bench
 
 .PHONY: images
 images: export GOOS = linux
