@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -68,6 +69,7 @@ const (
 )
 
 func main() {
+	log.SetOutput(io.Discard) // net/http quotes there what a server sends unasked, which may be a part of an answer
 	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(memoryLimit)
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))

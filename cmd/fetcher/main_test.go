@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -169,5 +171,25 @@ func TestItStartsWithoutAConfiguration(t *testing.T) {
 	p.Run()
 	if exit := p.ProcessState.ExitCode(); exit != 1 || !strings.HasPrefix(p.stderr.String(), "invalid-config: ") {
 		t.Errorf("exit %d, stderr %q, expected 1 and the code", exit, &p.stderr)
+	}
+}
+
+// A server that sends more than it announced, as a broken proxy may, makes net/http quote the rest in the standard log.
+func TestWhatIsSentUnaskedIsNotShown(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		connection, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		io.WriteString(connection, "HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n"+`{"SecretList":[]}{"SecretString":"canary"}`)
+		io.Copy(io.Discard, connection)
+		connection.Close()
+	}))
+	t.Cleanup(server.Close)
+	p := newProcess(t, func(string) string { return server.URL })
+	p.Run()
+	if shown := p.stdout.String() + p.stderr.String(); strings.Contains(shown, "canary") || !strings.HasPrefix(p.stderr.String(), "nothing-found: ") {
+		t.Errorf("the program says %s", shown)
 	}
 }

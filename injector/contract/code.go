@@ -100,13 +100,13 @@ var outcomes = []struct {
 	{"a fetch ends", WriteFailed, "the files could not be written"},
 	{"a fetch ends", Stopped, "the fetcher was stopped before it was done"},
 	{"a secret is left out", SecretMalformed, "the value is none that Airflow can use"},
-	{"a secret is left out", SecretEmpty, "the value is empty"},
-	{"a secret is left out", SecretBinary, "the secret is binary, and Airflow reads only text"},
+	{"a secret is left out", SecretEmpty, "the value is empty: give it one, or delete the secret"},
+	{"a secret is left out", SecretBinary, "the secret is binary, and Airflow reads only text: store it as text"},
 	{"a secret is left out", SecretDenied, "AWS denied access to this secret: allow secretsmanager:GetSecretValue on it"},
 	{"a secret is left out", SecretUndecryptable, "the secret cannot be decrypted: allow kms:Decrypt on its key, and check that the key is enabled"},
 	{"a secret is left out", SecretBeingDeleted, "the secret is scheduled for deletion: restore it, or wait until it is gone"},
-	{"a secret is left out", SecretMissing, "the secret is gone, or has no current version"},
-	{"a secret is left out", SecretNoID, "the name ends with the separator, so there is no Airflow id in it"},
+	{"a secret is left out", SecretMissing, "the secret is gone, or has no current version: give it a version labelled AWSCURRENT"},
+	{"a secret is left out", SecretNoID, "the name ends with the separator, so there is no Airflow id in it: rename the secret"},
 }
 
 // Codes lists every code.

@@ -94,8 +94,12 @@ func TestNoSecretSlipsOut(t *testing.T) {
 		"a folder in the way": {change: func(_ *testing.T, p *pod) {
 			os.MkdirAll(filepath.Join(p.config.Directory, contract.ConnectionsFile), 0o755)
 		}, fails: true},
-		"a key in a wrong place":     {change: func(_ *testing.T, p *pod) { p.environ = []string{"AIRFLOW__SECRETS__BACKEND=" + canary} }, fails: true},
-		"a key AWS rejects":          {change: func(t *testing.T, _ *pod) { t.Setenv("AWS_ACCESS_KEY_ID", "AKIAUNKNOWN") }, fails: true},
+		"a key in a wrong place": {change: func(_ *testing.T, p *pod) { p.environ = []string{"AIRFLOW__SECRETS__BACKEND=" + canary} }, fails: true},
+		"a key AWS rejects":      {change: func(t *testing.T, _ *pod) { t.Setenv("AWS_ACCESS_KEY_ID", "AKIAUNKNOWN") }, fails: true},
+		"an endpoint with a password": {change: func(t *testing.T, p *pod) {
+			p.config.Accounts[0].EndpointURL = ""
+			t.Setenv("AWS_ENDPOINT_URL", "ftp://user:"+canaryKey+"@h")
+		}, fails: true},
 		"a token AWS rejects":        {change: func(_ *testing.T, p *pod) { p.instead = nil }, fails: true},
 		"a token no header can hold": {change: func(t *testing.T, _ *pod) { t.Setenv("AWS_SESSION_TOKEN", canaryToken+"\n") }, fails: true},
 	}
@@ -187,6 +191,12 @@ func TestNoStrangeAnswerSlipsOut(t *testing.T) {
 			w.Header().Set("Content-Length", "100000")
 			fmt.Fprintf(w, `{"SecretString":%s,"SecretValues":[{"SecretString":%[1]s`, quoted)
 		},
+		"no HTTP":                raw(text + "\r\n\r\n"),
+		"a status of no number":  raw("HTTP/1.1 c4n4ry\r\n\r\n"),
+		"a length of no number":  raw("HTTP/1.1 200 OK\r\nContent-Length: c4n4ry\r\n\r\n"),
+		"a header of no name":    raw("HTTP/1.1 200 OK\r\nc4n4ry\r\n\r\n"),
+		"an encoding of no name": raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: c4n4ry\r\n\r\n"),
+		"chunks of no length":    raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nc4n4ry\r\n"),
 		"far too much": func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(w, `{"SecretString":"%s"}`, strings.Repeat("c4n4ry k3ycan4ry ", 1<<19))
 		},
@@ -213,6 +223,16 @@ func TestNoStrangeAnswerSlipsOut(t *testing.T) {
 					p.expectNoCanary(t, err)
 				}
 			})
+		}
+	}
+}
+
+// raw answers with what need not be HTTP.
+func raw(answer string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if connection, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			io.WriteString(connection, answer)
+			connection.Close()
 		}
 	}
 }

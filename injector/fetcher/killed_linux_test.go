@@ -16,9 +16,9 @@ import (
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 )
 
-// TestKilledAtEveryOperation kills the fetcher right before, during and right after every system call by which it
-// changes something. Readers then have the files of before or the new ones, all of one run, and the next run succeeds
-// and tidies up.
+// TestKilledAtEveryOperation kills the fetcher right before and right after every system call by which it changes
+// something, and in the midst of a write and of the turn. Readers then have the files of before or the new ones, all of
+// one run, and the next run succeeds and tidies up.
 func TestKilledAtEveryOperation(t *testing.T) {
 	program, kills := buildFetcher(t), 0
 	for name, start := range starts() {

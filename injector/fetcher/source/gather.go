@@ -102,8 +102,7 @@ func gather(ctx context.Context, a contract.Account, mode contract.Read, total *
 // pagesAhead is how far listing may run ahead of reading: as many full pages as maxSecrets makes.
 const pagesAhead = maxSecrets / pageSize
 
-// maxSecrets bounds how many secrets are read. Airflow slows down with each: LocalFilesystemBackend builds every
-// connection of its file at each look-up, 0.1 ms apiece.
+// maxSecrets bounds how many secrets are read. Airflow slows down with each connection long before that.
 const maxSecrets = 10_000
 
 // tally is what all accounts together have found so far, and holds it to its limits.

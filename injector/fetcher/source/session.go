@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -84,10 +85,14 @@ func checkEndpoint(endpoint *string) error {
 	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
 		return nil
 	}
+	shown := *endpoint
+	if strings.Contains(shown, "@") {
+		shown = "(with a password, so not shown)"
+	}
 	return &contract.Error{
 		Code: contract.InvalidEnv,
 		Detail: fmt.Sprintf("the endpoint (airflow-secrets/endpoint-url, else AWS_ENDPOINT_URL) is %q, expected a URL such as "+
-			"https://secretsmanager.eu-central-1.amazonaws.com", *endpoint),
+			"https://secretsmanager.eu-central-1.amazonaws.com", shown),
 	}
 }
 

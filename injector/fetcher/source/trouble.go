@@ -173,6 +173,10 @@ func isUndecoded(err error) bool {
 	return errorCode(err) == "UnknownError" || errors.As(err, &undecoded) && !cutOff
 }
 
+// brokenHTTP is in net/http's errors about an answer whose head it cannot read. They have no type of their own, and quote
+// from it.
+const brokenHTTP = "transport connection broken"
+
 func briefly(err error) string {
 	var (
 		lookup  *net.DNSError
@@ -190,6 +194,8 @@ func briefly(err error) string {
 		return network.Error()
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "the connection was closed before the answer was whole"
+	case errors.As(err, &sending) && strings.Contains(sending.Error(), brokenHTTP):
+		return "what answers does not speak HTTP"
 	case errors.As(err, &sending):
 		return sending.Error()
 	case errors.As(err, &file):
