@@ -15,6 +15,7 @@ func compare(t *testing.T, v version, native, files []found, rows *differences) 
 	seen := map[lookUp]bool{}
 	for _, f := range files {
 		seen[f.lookUp] = true
+		rows.count(v.name, f.lookUp)
 		if f.Chain == "backend" && f.Outcome.Absent != "" {
 			t.Errorf("step %d, %s %q: LocalFilesystemBackend raises %s, so no entry of this file can be read", f.Step, f.Kind, f.ID, f.Outcome.Absent)
 			continue
@@ -25,7 +26,7 @@ func compare(t *testing.T, v version, native, files []found, rows *differences) 
 		}
 		for _, d := range differ(v.name, f.lookUp, want, f.Outcome) {
 			if !rows.allow(d) {
-				t.Errorf("step %d: %v", f.Step, d)
+				t.Errorf("step %d: %v (%s)", f.Step, d, rows.subjects[f.Kind+" "+f.ID].feature)
 			}
 		}
 	}

@@ -3,9 +3,10 @@
     reader.py JOB RESULT
 
 JOB is a JSON file: {"backend": the class name of the secrets backend that the environment names,
-"mount": a path, "steps": [{"folder": a path, "connections": [ids], "variables": [ids]}]}.
-For each step, mount is made a link to the step's folder by one rename, as a volume is refreshed, and then each id is
-looked up. Without a mount the folders are not used.
+"mount": a path, "steps": [{"folder": a path, "whole": a boolean, "chains": [names], "connections": [ids],
+"variables": [ids]}]}. For each step, mount is made a link to the step's folder by one rename, as a volume is refreshed,
+and then each id is looked up, by the chains named or by all. Without a mount the folders are not used. Where whole is
+true, all that LocalFilesystemBackend makes of the folder's files at a look-up is given as well, by the chain backend.
 
 RESULT gets one JSON object a look-up and line: {"step", "kind", "id", "chain", "outcome"}. The chains are
   backend  the secrets backend itself, as Airflow made it from the environment
@@ -15,6 +16,7 @@ An outcome is {"absent": the class of the exception, or None} or {"fields": {nam
 """
 
 import hashlib
+import importlib
 import json
 import os
 import sys
@@ -27,16 +29,45 @@ FIELDS = (
 def main(job_file, result_file):
     with open(job_file, encoding="ascii") as f:
         job = json.load(f)
+    keep_boto3_clients()
     chains = airflow_chains(job["backend"])
+    maskers = secrets_maskers()
     with open(result_file, "w", encoding="ascii") as results:
         for number, step in enumerate(job["steps"]):
             if job["mount"]:
                 remount(job["mount"], step["folder"])
-            for kind in ("connections", "variables"):
-                for id in step[kind]:
-                    for chain, look_up in chains[kind].items():
-                        found = {"step": number, "kind": kind, "id": id, "chain": chain, "outcome": look_up(id)}
-                        print(json.dumps(found), file=results)
+            for kind, id, chain, outcome in found_in(step, chains):
+                found = {"step": number, "kind": kind, "id": id, "chain": chain, "outcome": outcome}
+                print(json.dumps(found), file=results)
+                forget(maskers)
+
+
+def found_in(step, chains):
+    """Looks up what the step asks for: kind, id, chain and outcome of each."""
+    for kind in ("connections", "variables"):
+        for id in step[kind]:
+            for chain, look_up in chains[kind].items():
+                if chain in (step["chains"] or chains[kind]):
+                    yield kind, id, chain, look_up(id)
+    if step["whole"]:
+        yield from whole_files()
+
+
+def whole_files():
+    """Gives every entry of the files, as LocalFilesystemBackend makes them all at each look-up."""
+    from airflow.configuration import ensure_secrets_loaded
+    from airflow.secrets.local_filesystem import load_connections_dict, load_variables
+
+    backend = ensure_secrets_loaded()[0]
+    for kind, load, path, describe in (
+        ("connections", load_connections_dict, backend.connections_file, connection),
+        ("variables", load_variables, backend.variables_file, variable),
+    ):
+        entries, absent = attempt(lambda: load(path))
+        if entries is None:  # one entry that raises takes all others with it
+            yield kind, "neighbour", "backend", {"absent": absent}
+        for id, made in (entries or {}).items():
+            yield kind, id, "backend", describe(lambda: made)
 
 
 def airflow_chains(backend_class):
@@ -63,6 +94,42 @@ def airflow_chains(backend_class):
     connections["task"] = lambda id: connection(lambda: sdk.Connection.get(id))
     variables["task"] = lambda id: variable(lambda: sdk.Variable.get(id))
     return {"connections": connections, "variables": variables}
+
+
+def keep_boto3_clients():
+    """Lets boto3 make one client for all that ask for the same one. A task of Airflow 3.0 on makes its secrets backend anew
+    at every look-up, and each one then asks boto3 for a client, which takes a tenth of a second. All of Airflow's own code
+    still runs at every look-up; a client keeps nothing of what it has read."""
+    import boto3.session
+
+    make, clients = boto3.session.Session.client, {}
+
+    def client(session, *args, **kwargs):
+        wanted = repr((args, sorted(kwargs.items())))  # in this process all credentials are those of the environment
+        if wanted not in clients:
+            clients[wanted] = make(session, *args, **kwargs)
+        return clients[wanted]
+
+    boto3.session.Session.client = client
+
+
+def secrets_maskers():
+    """Finds what keeps every password and extra that was ever looked up, to mask it in the logs."""
+    maskers = []
+    for name in ("utils.log", "_shared", "sdk._shared", "sdk.execution_time"):  # Airflow 2; the two of 3.1 on; 3.0
+        try:
+            module = importlib.import_module(f"airflow.{name}.secrets_masker")
+        except ImportError:
+            continue
+        maskers.append(module._secrets_masker())
+    return maskers
+
+
+def forget(maskers):
+    """Makes each look-up the first one for the maskers, as it is in most processes: they compile a regular expression of
+    all that they know for each value that is new to them, so that thousands of values would take hours."""
+    for masker in maskers:
+        masker.patterns, masker.replacer = set(), None
 
 
 def connection(look_up):

@@ -15,13 +15,17 @@ import (
 	"github.com/airflow-secrets/airflow-secrets/test/airflow/corpus"
 )
 
-// everything looks all of the corpus up, and what must not be found.
-func everything(all corpus.Corpus) step {
-	return step{Connections: append(names(all.Connections), "neighbour", ""), Variables: append(names(all.Variables), "neighbour")}
+// everything looks all of the corpus up, and what must not be found. What only fills the file up is looked up in the
+// quickest way.
+func everything(all, plain corpus.Corpus) []step {
+	return []step{
+		{Connections: append(names(all.Connections), "neighbour", ""), Variables: append(names(all.Variables), "neighbour")},
+		{Connections: names(plain.Connections), Variables: names(plain.Variables), Chains: []string{"backend"}},
+	}
 }
 
 func names(secrets []corpus.Secret) []string {
-	var names []string
+	names := []string{}
 	for _, s := range secrets {
 		names = append(names, s.Name)
 	}
@@ -32,20 +36,21 @@ func names(secrets []corpus.Secret) []string {
 // look-up.
 const perFile = 10
 
-// cut makes the steps of the folder that the fetcher has filled. In the first the folder is mounted as it is. After that
-// come files of a few entries each, their tokens those that the fetcher wrote: every secret once alone, where one that
+// cut makes the steps of the folder that the fetcher has filled. In the first the folder is mounted as it is: one file of
+// all connections. After that come files of a few entries each, their tokens those that the fetcher wrote: every secret once alone, where one that
 // was left out leaves an empty file, and once with others, good ones among them.
 func cut(t *testing.T, all corpus.Corpus, folder string) []step {
 	t.Helper()
 	connections, variables := readTokens(t, folder, contract.ConnectionsFile), readTokens(t, folder, contract.VariablesFile)
 	work := t.TempDir()
-	steps := []step{{Folder: folder, Connections: []string{"good-uri", "good-json", "neighbour", ""}, Variables: []string{"good-variable", "neighbour"}}}
+	steps := []step{{Folder: folder, Whole: true, Connections: []string{"good-uri"}, Variables: []string{"good-variable"}}}
 	add := func(connectionIDs, variableIDs []string) {
 		s := step{Folder: filepath.Join(work, fmt.Sprint(len(steps))), Connections: connectionIDs, Variables: variableIDs}
 		writeTokens(t, s.Folder, contract.ConnectionsFile, connections, connectionIDs)
 		writeTokens(t, s.Folder, contract.VariablesFile, variables, variableIDs)
 		steps = append(steps, s)
 	}
+	add([]string{"neighbour", ""}, []string{"neighbour"})
 	for _, id := range names(all.Connections) {
 		add([]string{id}, []string{})
 	}

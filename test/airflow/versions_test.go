@@ -27,7 +27,7 @@ type version struct {
 }
 
 // asciiLocale makes Python open files as ASCII. Without the two switches Python would take UTF-8 for the locale C.
-// Airflow 3 does not start like that.
+// Airflow 3 does not start like that, and gets the locale alone.
 var asciiLocale = []string{"LC_ALL=C", "PYTHONCOERCECLOCALE=0", "PYTHONUTF8=0"}
 
 // versions are those that must not tell the difference.
@@ -36,9 +36,9 @@ func versions() []version {
 		{name: "2.8.1", python: "3.11", before: "2024-02-15", environ: asciiLocale},
 		{name: "2.10.5", python: "3.11", before: "2025-03-01", environ: asciiLocale},
 		{name: "2.11.2", python: "3.11", before: "2026-04-15", environ: asciiLocale},
-		{name: "3.0.6", python: "3.11", before: "2025-09-20"},
-		{name: "3.1.8", python: "3.11", before: "2026-04-15"},
-		{name: "3.3.2", python: "3.11", before: "2026-11-15"},
+		{name: "3.0.6", python: "3.11", before: "2025-09-20", environ: asciiLocale[:1]},
+		{name: "3.1.8", python: "3.11", before: "2026-04-15", environ: asciiLocale[:1]},
+		{name: "3.3.2", python: "3.11", before: "2026-11-15", environ: asciiLocale[:1]},
 	}
 }
 
@@ -90,9 +90,14 @@ type job struct {
 // step is one state of the mounted folder, and the ids that are then looked up.
 type step struct {
 	Folder      string   `json:"folder"`
+	Whole       bool     `json:"whole"`  // the folder is the fetcher's own, and all that is in its files is given as well
+	Chains      []string `json:"chains"` // by which the ids are looked up; empty is by all
 	Connections []string `json:"connections"`
 	Variables   []string `json:"variables"`
 }
+
+// ids is how many are looked up.
+func (s step) ids() int { return len(s.Connections) + len(s.Variables) }
 
 // found is a line of what reader.py writes.
 type found struct {

@@ -40,6 +40,11 @@ type Secret struct {
 	Because string
 	// Unchanged: what must stand in the file is the JSON string of the value as it is.
 	Unchanged bool `yaml:"-"`
+	// Feature is the tuple of the parts that a generated value is made of, empty of a value of corpus.yaml. Of a generated
+	// value nothing is expected: what the real Airflow says is right.
+	Feature string `yaml:"-"`
+
+	labels []string // the parts of a generated value
 }
 
 // Unlisted is the LeftOut of a secret that AWS does not list, so that there is nobody to report it.
