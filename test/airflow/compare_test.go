@@ -15,7 +15,7 @@ func compare(t *testing.T, v version, native, files []found, rows *differences) 
 	seen := map[lookUp]bool{}
 	for _, f := range files {
 		seen[f.lookUp] = true
-		rows.count(v.name, f.lookUp)
+		rows.count(v.Name, f.lookUp)
 		if f.Chain == "backend" && f.Outcome.Absent != "" {
 			t.Errorf("step %d, %s %q: LocalFilesystemBackend raises %s, so no entry of this file can be read", f.Step, f.Kind, f.ID, f.Outcome.Absent)
 			continue
@@ -24,7 +24,7 @@ func compare(t *testing.T, v version, native, files []found, rows *differences) 
 		if !ok {
 			t.Fatalf("%v was not looked up by SecretsManagerBackend", f.lookUp)
 		}
-		for _, d := range differ(v.name, f.lookUp, want, f.Outcome) {
+		for _, d := range differ(v.Name, f.lookUp, want, f.Outcome) {
 			if !rows.allow(d) {
 				t.Errorf("step %d: %v (%s)", f.Step, d, rows.subjects[f.Kind+" "+f.ID].feature)
 			}
@@ -35,7 +35,7 @@ func compare(t *testing.T, v version, native, files []found, rows *differences) 
 			t.Errorf("%v was not looked up in the files", l)
 		}
 	}
-	t.Logf("Airflow %s: %d look-ups through the files, each compared with its native one", v.name, len(files))
+	t.Logf("Airflow %s: %d look-ups through the files, each compared with its native one", v.Name, len(files))
 }
 
 // difference is one field of one look-up that is not the same.

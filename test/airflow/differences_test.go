@@ -203,17 +203,17 @@ func (ds *differences) conclude(t *testing.T, ran []version) {
 	for i, row := range ds.rows {
 		t.Logf("%3d differences allowed: %s", len(ds.hits[i]), row.what)
 		for _, v := range ran {
-			if !row.version(v.name) {
+			if !row.version(v.Name) {
 				continue
 			}
-			differing, compared := ds.differing(i, v.name), len(ds.compared[v.name])
+			differing, compared := ds.differing(i, v.Name), len(ds.compared[v.Name])
 			share := 100 * float64(differing) / float64(compared)
-			t.Logf("    Airflow %s: %d of %d values, %.2f %%", v.name, differing, compared, share)
+			t.Logf("    Airflow %s: %d of %d values, %.2f %%", v.Name, differing, compared, share)
 			if differing == 0 {
-				t.Errorf("Airflow %s: nothing fits the allowed difference %q any more: remove it, or narrow its versions", v.name, row.what)
+				t.Errorf("Airflow %s: nothing fits the allowed difference %q any more: remove it, or narrow its versions", v.Name, row.what)
 			}
 			if *values == "all" && share > mostShare {
-				t.Errorf("Airflow %s: %.2f %% of the values fit the allowed difference %q, expected %.0f %% at most", v.name, share, row.what, mostShare)
+				t.Errorf("Airflow %s: %.2f %% of the values fit the allowed difference %q, expected %.0f %% at most", v.Name, share, row.what, mostShare)
 			}
 		}
 	}

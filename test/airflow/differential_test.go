@@ -12,6 +12,7 @@ import (
 
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 	"github.com/airflow-secrets/airflow-secrets/test/airflow/corpus"
+	"github.com/airflow-secrets/airflow-secrets/test/airflow/worker"
 )
 
 func TestAirflowCannotTellTheDifference(t *testing.T) {
@@ -21,7 +22,7 @@ func TestAirflowCannotTellTheDifference(t *testing.T) {
 	chosen := chosenVersions(t)
 	t.Run("versions", func(t *testing.T) {
 		for _, v := range chosen {
-			t.Run(v.name, func(t *testing.T) {
+			t.Run(v.Name, func(t *testing.T) {
 				t.Parallel()
 				trial.run(ctx, t, v)
 			})
@@ -33,8 +34,8 @@ func TestAirflowCannotTellTheDifference(t *testing.T) {
 // trial is what every version is held to.
 type trial struct {
 	all, plain  corpus.Corpus // plain are those that only fill the fetcher's own file up
-	store       store
-	pod         patchedPod
+	store       worker.Store
+	pod         worker.Pod
 	report      contract.Report
 	steps       []step // what is looked up in the files
 	careless    []step // what would become of good connections without care
@@ -49,7 +50,7 @@ func prepare(ctx context.Context, t *testing.T) trial {
 	plain := plainOnes(all)
 	store := newStore(t, all.With(plain))
 	pod := inject(t, store)
-	folder := pod.fetch(ctx, t)
+	folder := fetch(ctx, t, pod)
 	report := readReport(t, folder)
 	checkReport(t, all.With(plain), folder, report)
 	return trial{
@@ -64,13 +65,13 @@ func (tr trial) run(ctx context.Context, t *testing.T, v version) {
 	t.Helper()
 	python := v.install(ctx, t)
 	started := time.Now()
-	native := v.read(ctx, t, python, tr.store.nativeEnviron(t), job{Backend: "SecretsManagerBackend", Steps: everything(tr.all, tr.plain)})
+	native := v.read(ctx, t, python, nativeEnviron(t, tr.store), job{Backend: "SecretsManagerBackend", Steps: everything(tr.all, tr.plain)})
 	between := time.Now()
 	mount := filepath.Join(t.TempDir(), "airflow")
-	files := v.read(ctx, t, python, tr.pod.environ(mount), job{
+	files := v.read(ctx, t, python, tr.pod.Environ(mount), job{
 		Backend: "LocalFilesystemBackend", Mount: mount, Steps: slices.Concat(tr.steps, tr.careless),
 	})
-	t.Logf("Airflow %s: %v for the native look-ups, %v for those in files", v.name, between.Sub(started).Round(time.Second), time.Since(between).Round(time.Second))
+	t.Logf("Airflow %s: %v for the native look-ups, %v for those in files", v.Name, between.Sub(started).Round(time.Second), time.Since(between).Round(time.Second))
 
 	isCareless := func(f found) bool { return f.Step >= len(tr.steps) }
 	first := slices.IndexFunc(files, isCareless)

@@ -43,9 +43,9 @@ func (p poison) checkNeighbours(t *testing.T, v version, steps []step, files []f
 			}
 		}
 	}
-	t.Logf("Airflow %s: %d poisonous values left out, %d neighbours the same as alone", v.name, len(p), len(neighbours))
+	t.Logf("Airflow %s: %d poisonous values left out, %d neighbours the same as alone", v.Name, len(p), len(neighbours))
 	if len(p) == 0 || len(neighbours) < len(p)/2 {
-		t.Errorf("Airflow %s: %d poisonous values have %d neighbours, expected more", v.name, len(p), len(neighbours))
+		t.Errorf("Airflow %s: %d poisonous values have %d neighbours, expected more", v.Name, len(p), len(neighbours))
 	}
 }
 
@@ -104,8 +104,8 @@ func checkCareless(t *testing.T, v version, careless []found) {
 			hidden++
 		}
 	}
-	t.Logf("Airflow %s: %d of %d values that are left out hide a good connection where they are not", v.name, hidden, len(careless))
+	t.Logf("Airflow %s: %d of %d values that are left out hide a good connection where they are not", v.Name, hidden, len(careless))
 	if hidden < 20 {
-		t.Errorf("Airflow %s: %d values hide a good connection, expected 20 or more", v.name, hidden)
+		t.Errorf("Airflow %s: %d values hide a good connection, expected 20 or more", v.Name, hidden)
 	}
 }

@@ -72,9 +72,9 @@ func checkWhole(t *testing.T, v version, report contract.Report, files []found) 
 		}
 	}
 	if len(missing) > 0 {
-		t.Errorf("Airflow %s: %d entries are in the fetcher's own files and were not made out of them, %s among them", v.name, len(missing), missing[0])
+		t.Errorf("Airflow %s: %d entries are in the fetcher's own files and were not made out of them, %s among them", v.Name, len(missing), missing[0])
 	}
-	t.Logf("Airflow %s: %d connections and %d variables made out of the fetcher's own files", v.name, len(report.Connections), len(report.Variables))
+	t.Logf("Airflow %s: %d connections and %d variables made out of the fetcher's own files", v.Name, len(report.Connections), len(report.Variables))
 	if len(report.Connections) < mostConnections {
 		t.Errorf("the fetcher's own file has %d connections, expected %d or more", len(report.Connections), mostConnections)
 	}

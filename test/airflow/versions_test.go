@@ -2,82 +2,44 @@ package airflow
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
+
+	"github.com/airflow-secrets/airflow-secrets/test/airflow/worker"
 )
 
-// version is a release of Airflow, with the amazon provider of its day: requirements/NAME.txt.
-type version struct {
-	name string
-	// python is the version of Python to run it on; test/python.sh finds or brings it.
-	python string
-	// before is the day that all packages date from. A release then has the dependencies that it was made for.
-	before string
-	// environ is what else its processes get.
-	environ []string
-}
-
-// asciiLocale makes Python open files as ASCII. Without the two switches Python would take UTF-8 for the locale C.
-// Airflow 3 does not start like that, and gets the locale alone.
-var asciiLocale = []string{"LC_ALL=C", "PYTHONCOERCECLOCALE=0", "PYTHONUTF8=0"}
-
-// versions are those that must not tell the difference.
-func versions() []version {
-	return []version{
-		{name: "2.8.1", python: "3.11", before: "2024-02-15", environ: asciiLocale},
-		{name: "2.10.5", python: "3.11", before: "2025-03-01", environ: asciiLocale},
-		{name: "2.11.2", python: "3.11", before: "2026-04-15", environ: asciiLocale},
-		{name: "3.0.6", python: "3.11", before: "2025-09-20", environ: asciiLocale[:1]},
-		{name: "3.1.8", python: "3.11", before: "2026-04-15", environ: asciiLocale[:1]},
-		{name: "3.3.2", python: "3.11", before: "2026-11-15", environ: asciiLocale[:1]},
-	}
-}
+// version is a release of Airflow that must not tell the difference.
+type version struct{ worker.Release }
 
 var chosen = flag.String("airflow", "2.8.1,3.3.2", "versions of Airflow to run, separated by commas, or all")
 
 // chosenVersions are the versions that the flag -airflow names.
 func chosenVersions(t *testing.T) []version {
 	t.Helper()
-	if *chosen == "all" {
-		return versions()
+	releases, err := worker.Choose(*chosen)
+	if err != nil {
+		t.Fatalf("-airflow: %v", err)
 	}
 	var found []version
-	for name := range strings.SplitSeq(*chosen, ",") {
-		i := slices.IndexFunc(versions(), func(v version) bool { return v.name == name })
-		if i < 0 {
-			var known []string
-			for _, v := range versions() {
-				known = append(known, v.name)
-			}
-			t.Fatalf("-airflow names %q, expected all or some of %v", name, known)
-		}
-		found = append(found, versions()[i])
+	for _, r := range releases {
+		found = append(found, version{r})
 	}
 	return found
 }
 
-// install gives the Python of the version's environment, made where it is not there yet. A version that cannot be
-// installed fails the test.
+// install gives the Python of the version's environment. A version that cannot be installed fails the test.
 func (v version) install(ctx context.Context, t *testing.T) string {
 	t.Helper()
-	command := exec.CommandContext(ctx, "../python.sh", "--python", v.python, "airflow-"+v.name,
-		filepath.Join("requirements", v.name+".txt"), "--exclude-newer", v.before)
-	var complaints strings.Builder
-	command.Stderr = &complaints
-	path, err := command.Output()
+	python, err := v.Install(ctx)
 	if err != nil {
-		t.Fatalf("installing Airflow %s: %v\n%s", v.name, err, complaints.String())
+		t.Fatal(err)
 	}
-	return strings.TrimSpace(string(path))
+	return python
 }
 
 // job is what reader.py is told to do.
@@ -122,29 +84,17 @@ type outcome struct {
 // read runs one process of Airflow in an environment of its own and gives what its look-ups found.
 func (v version) read(ctx context.Context, t *testing.T, python string, environ []string, j job) []found {
 	t.Helper()
-	home := t.TempDir()
+	folder := t.TempDir()
 	text, err := json.Marshal(j)
 	if err != nil {
 		t.Fatal(err)
 	}
-	jobFile, resultFile, log := filepath.Join(home, "job.json"), filepath.Join(home, "result.jsonl"), filepath.Join(home, "log")
+	jobFile, resultFile := filepath.Join(folder, "job.json"), filepath.Join(folder, "result.jsonl")
 	if err := os.WriteFile(jobFile, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	logFile, err := os.Create(log)
-	if err != nil {
+	if err := v.Run(ctx, python, environ, "reader.py", jobFile, resultFile); err != nil {
 		t.Fatal(err)
-	}
-	defer logFile.Close()
-	command := exec.CommandContext(ctx, python, "reader.py", jobFile, resultFile)
-	command.Env = slices.Concat(environ, v.environ, []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "AIRFLOW_HOME=" + home,
-		"AIRFLOW__CORE__FERNET_KEY=" + base64.URLEncoding.EncodeToString(make([]byte, 32)), // as every real Airflow has one
-	})
-	command.Stdout, command.Stderr = logFile, logFile
-	if err := command.Run(); err != nil {
-		said, _ := os.ReadFile(log)
-		t.Fatalf("running Airflow %s: %v\n%s", v.name, err, said[max(0, len(said)-4000):])
 	}
 	return decodeFound(t, resultFile)
 }

@@ -86,7 +86,14 @@ func (r Release) Run(ctx context.Context, python string, environ []string, scrip
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "AIRFLOW_HOME=" + home,
 		"AIRFLOW__CORE__FERNET_KEY=" + base64.URLEncoding.EncodeToString(make([]byte, 32)), // as every real Airflow has one
 	})
-	if said, err := command.CombinedOutput(); err != nil {
+	log, err := os.Create(filepath.Join(home, "log")) // Airflow may say a lot
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	command.Stdout, command.Stderr = log, log
+	if err := command.Run(); err != nil {
+		said, _ := os.ReadFile(log.Name())
 		return fmt.Errorf("running %s with Airflow %s: %w\n%s", filepath.Base(script), r.Name, err, said[max(0, len(said)-4000):])
 	}
 	return nil
