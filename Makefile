@@ -44,7 +44,7 @@ fuzz: ## FUZZ reviews, values and configurations each, made from nasty parts; th
 .PHONY: airflow
 VALUES ?= slice
 airflow: ## the real Airflow in all six versions; VALUES=all for every generated value
-	go test ./test/airflow -v -timeout 0 -airflow=all -values=$(VALUES)
+	go test ./test/airflow -v -timeout 60m -airflow=all -values=$(VALUES)
 
 .PHONY: bench
 bench: ## benchmarks, each beside its baseline in the same run; last what a look-up costs in the real Airflow

@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	count = flag.Int("inputs", 2000, "how many inputs to try, in each test that tries many")
+	count = flag.Int("inputs", 1000, "how many inputs to try, in each test that tries many")
 	seed  = flag.Uint64("seed", 1, "what the inputs are made from")
 	first = flag.Int("first", 0, "the number of the first input: with -inputs 1 and its seed, one that failed fails again")
 )

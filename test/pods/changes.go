@@ -170,7 +170,7 @@ func (o object) addEnv(c *inputs.Choices) {
 	case 7:
 		e["valueFrom"] = nil
 	}
-	if c.OneIn(8) {
+	if c.OneIn(3) {
 		e["planted"] = "a field of a later Kubernetes"
 	}
 	o.any(c).insert(c, "env", e)
