@@ -245,11 +245,20 @@ func apply(pod, patch []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("applying the patch as an API server does: %w", err)
 	}
-	var a, b any
-	if err := errors.Join(json.Unmarshal(after, &a), json.Unmarshal(servers, &b)); err != nil || !reflect.DeepEqual(a, b) {
+	if !reflect.DeepEqual(tree(after), tree(servers)) {
 		return nil, fmt.Errorf("the patch makes %s, and in an API server %s", after, servers)
 	}
 	return after, nil
+}
+
+// tree is a text of JSON to compare, with numbers as they are written.
+func tree(text []byte) (v any) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	if err := decoder.Decode(&v); err != nil {
+		return err
+	}
+	return v
 }
 
 // answer is one answer, parsed and as it was sent.
