@@ -227,7 +227,7 @@ func (c container) isWired() bool {
 		return m.Name == contract.VolumeName && m.MountPath == contract.Directory
 	})
 	return mounts && slices.ContainsFunc(c.Env, func(e envVar) bool {
-		return e.Name == contract.BackendEnv()[0].Backend && e.Value == contract.LocalFilesystemBackend
+		return e.Name == backends[0].Backend && e.Value == contract.LocalFilesystemBackend
 	})
 }
 
