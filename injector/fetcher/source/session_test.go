@@ -75,21 +75,21 @@ func (w *world) webIdentity(t *testing.T, role fakeaws.Role) {
 }
 
 func TestWebIdentity(t *testing.T) {
-	tests := map[string]func(w *world){
-		"endpoint of the configuration": func(*world) {},
-		"endpoint of the environment": func(w *world) {
+	tests := map[string]func(t *testing.T, w *world){
+		"endpoint of the configuration": func(*testing.T, *world) {},
+		"endpoint of the environment": func(t *testing.T, w *world) {
 			t.Setenv("AWS_ENDPOINT_URL", w.url)
 			w.config.Accounts[0].EndpointURL = ""
 		},
-		"the configuration's beats the environment's": func(w *world) {
+		"the configuration's beats the environment's": func(t *testing.T, _ *world) {
 			t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
 			t.Setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1")
 			t.Setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
 		},
-		"STS throttles first": func(w *world) {
+		"STS throttles first": func(_ *testing.T, w *world) {
 			w.Order(fakeaws.Trouble{Operation: "AssumeRoleWithWebIdentity", Effect: fakeaws.Throttle, Calls: 2})
 		},
-		"STS fails first": func(w *world) {
+		"STS fails first": func(_ *testing.T, w *world) {
 			w.Order(fakeaws.Trouble{Operation: "AssumeRoleWithWebIdentity", Effect: fakeaws.Fail, Calls: 2})
 		},
 	}
@@ -98,7 +98,7 @@ func TestWebIdentity(t *testing.T) {
 			w := newWorld(t)
 			w.webIdentity(t, fakeaws.Role{Name: "airflow"})
 			w.put("airflow/connections/db")
-			change(w)
+			change(t, w)
 			if found := w.mustGather(t); len(found.Secrets) != 1 {
 				t.Errorf("%d secrets were read, expected 1", len(found.Secrets))
 			}
