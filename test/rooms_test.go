@@ -30,6 +30,7 @@ var rooms = map[string][]string{
 	"webhook":                  {"injector", "injector/contract"},
 	"injector":                 {"injector/contract"},
 	"injector/contract":        {},
+	"injector/kubelet":         {},
 	"injector/fetcher":         {"injector/contract", "injector/fetcher/source", "injector/fetcher/airflow", "injector/fetcher/secret"},
 	"injector/fetcher/source":  {"injector/contract", "injector/fetcher/secret"},
 	"injector/fetcher/airflow": {"injector/contract", "injector/fetcher/secret"},
