@@ -6,74 +6,16 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
-	"time"
 )
 
 // Account is one AWS account: its access keys, its roles, and its secrets in each region.
 type Account struct {
-	server *Server
-	id     string
-	vaults map[string]*vault // region → its secrets
-	roles  map[string]*Role  // name → role
-	denied map[string]bool   // operation → whether the account's identities are denied it
-}
-
-// Keys are an access key pair, as the SDK's static credentials take it.
-type Keys struct {
-	ID     string // AWS_ACCESS_KEY_ID
-	Secret string // AWS_SECRET_ACCESS_KEY
-}
-
-// Keys makes an access key of a user of this account, and gives the pair. A key id belongs to one account: to the last
-// one that asked for it.
-func (a *Account) Keys(id string) Keys {
-	a.server.mu.Lock()
-	defer a.server.mu.Unlock()
-	a.server.keys[id] = &principal{
-		account: a,
-		arn:     "arn:aws:iam::" + a.id + ":user/" + id,
-		userID:  "AIDA" + digest(id, 17),
-	}
-	return Keys{ID: id, Secret: "secret-of-" + id}
-}
-
-// principal is who signs a call: a user's key, or a role's session.
-type principal struct {
-	account *Account
-	arn     string
-	userID  string
-	// token is the session token that must come with the key; a user's key has none.
-	token   string
-	expires time.Time // zero: never
-}
-
-// accountID is the principal's account; nobody's is empty.
-func (p *principal) accountID() string {
-	if p == nil {
-		return ""
-	}
-	return p.account.id
-}
-
-// Role is an IAM role that others may assume. Its sessions may do what the account's other identities may.
-type Role struct {
-	Name string
-	// TrustedAccounts may call AssumeRole, beside the role's own account.
-	TrustedAccounts []string
-	// ExternalID must come with AssumeRole, unless it is empty.
-	ExternalID string
-	// Subject and Audience must be the claims sub and aud of a web identity token, where they are not empty. For a role
-	// that has neither, any token will do.
-	Subject, Audience string
-}
-
-// Role declares a role, or declares it anew, and returns its ARN.
-func (a *Account) Role(role Role) string {
-	a.server.mu.Lock()
-	defer a.server.mu.Unlock()
-	role.TrustedAccounts = slices.Clone(role.TrustedAccounts)
-	a.roles[role.Name] = &role
-	return "arn:aws:iam::" + a.id + ":role/" + role.Name
+	server    *Server
+	id        string
+	partition string            // such as "aws"
+	vaults    map[string]*vault // region → its secrets
+	roles     map[string]*role  // name → role
+	denied    map[string]bool   // operation → whether the account's identities are denied it
 }
 
 // State is what keeps a secret from being read. The zero State is that of a secret which can be read.
@@ -86,7 +28,7 @@ const (
 	// PendingOnly has a version labelled AWSPENDING and none labelled AWSCURRENT, as a first rotation that broke off
 	// leaves it: ResourceNotFoundException.
 	PendingOnly State = "pending-only"
-	// Undecryptable is encrypted with a key that is disabled, or that KMS refuses to the caller: DecryptionFailure.
+	// Undecryptable is encrypted with a key that is disabled or gone: DecryptionFailure.
 	Undecryptable State = "undecryptable"
 	// Denied is one that no policy lets anybody read: AccessDeniedException.
 	Denied State = "denied"
@@ -104,28 +46,40 @@ type Secret struct {
 	String string
 	Binary []byte
 	State  State
+	// KMSKey is the ARN of the customer-managed key that the value is encrypted with: whoever reads it must be allowed
+	// kms:Decrypt on that key. Empty: by the account's default key, aws/secretsmanager, which asks nothing of the
+	// account's own identities, and lets no other account in.
+	KMSKey string
 	// ReadableBy are the other accounts that may read the secret by its ARN: those that its resource policy and its KMS
-	// key both let in.
+	// key both let in, whatever the key. The policies of the identities there must allow it, too.
 	ReadableBy []string
+	// ResourcePolicy is a JSON document that says who may do what with the secret. It comes on top of ReadableBy.
+	ResourcePolicy string
 }
 
 // Put stores a secret and returns its ARN. A secret of that name that is already there keeps its ARN, gets a new
-// version, and has all else replaced. It panics on a name or a state that AWS does not have.
+// version, and has all else replaced. It panics on a name, a state, a region, a key or a policy that AWS does not take.
 //
 // The six characters at the end of the ARN are random on AWS. Here they are derived from the name, and from how many
 // secrets of that name have been removed before, so that they are the same in each run.
 func (a *Account) Put(region string, secret Secret) string {
 	a.server.mu.Lock()
 	defer a.server.mu.Unlock()
-	return must(a.put(region, secret))
+	return must(a.put(region, secret, must(parseOwnPolicy(resourceBased, secret.ResourcePolicy))))
 }
 
-func (a *Account) put(region string, secret Secret) (string, error) {
+func (a *Account) put(region string, secret Secret, policy policy) (string, error) {
 	if err := checkName(secret.Name); err != nil {
 		return "", fmt.Errorf("secret %q: %s", secret.Name, asAPIError(err).Message)
 	}
-	if secret.State != "" && !slices.Contains(States(), secret.State) {
+	switch {
+	case secret.State != "" && !slices.Contains(States(), secret.State):
 		return "", fmt.Errorf("secret %q: state is %q, expected one of %q", secret.Name, secret.State, States())
+	case secret.KMSKey != "" && !keyARN.MatchString(secret.KMSKey):
+		return "", fmt.Errorf("secret %q: KMS key is %q, expected the ARN of a key", secret.Name, secret.KMSKey)
+	case partitionOf(region) != a.partition:
+		return "", fmt.Errorf("secret %q: region is %q of %s, expected one of the account's partition %s",
+			secret.Name, region, partitionOf(region), a.partition)
 	}
 	v, now := a.vault(region), a.server.now()
 	s, ok := v.secrets[secret.Name]
@@ -133,6 +87,7 @@ func (a *Account) put(region string, secret Secret) (string, error) {
 		s = v.create(secret.Name, now)
 	}
 	s.replace(secret, now)
+	s.policy = policy
 	return s.arn, nil
 }
 
@@ -146,7 +101,7 @@ func (a *Account) Remove(region, name string) {
 func (a *Account) vault(region string) *vault {
 	v, ok := a.vaults[region]
 	if !ok {
-		v = &vault{account: a.id, region: region, secrets: map[string]*stored{}, removed: map[string]int{}}
+		v = &vault{account: a, region: region, secrets: map[string]*stored{}, removed: map[string]int{}}
 		a.vaults[region] = v
 	}
 	return v

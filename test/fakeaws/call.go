@@ -85,7 +85,7 @@ func (c *call) identify() error {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	p, ok := c.server.keys[keyID]
-	if !ok || p.token != c.header.Get("X-Amz-Security-Token") {
+	if !ok || p.token != c.header.Get("X-Amz-Security-Token") || p.account.partition != partitionOf(region) {
 		return c.protocol.fault(unknownKey)
 	}
 	c.caller = p

@@ -1,5 +1,5 @@
 // Package fakeaws is AWS Secrets Manager and STS as a client sees them on the wire: several accounts, their secrets in
-// any state, and whatever may go wrong with a call, to order.
+// any state, the IAM policies that let callers at them, and whatever may go wrong with a call, to order.
 //
 // A Server is an http.Handler that speaks Secrets Manager's JSON protocol and STS's query protocol, so a program is
 // tested with the SDK it ships with, and only the endpoint is another one:
@@ -11,8 +11,9 @@
 //	endpoint := httptest.NewServer(server).URL
 //
 // A caller's account is the one that its access key belongs to, and its region is the one that the request is signed
-// for. Signatures themselves are not checked. What differs from moto, another fake of AWS, is listed and justified in
-// testdata/differences.yaml.
+// for. Signatures themselves are not checked. Callers may do what their IAM policies allow, where they have some
+// (Account.KeysWith, Role.Policies): authorize.go says what each call needs. What differs from moto, another fake of AWS,
+// is listed and justified in testdata/differences.yaml.
 package fakeaws
 
 import (
@@ -31,6 +32,7 @@ type Server struct {
 	mu       sync.Mutex // guards all below, and everything that is reached from it
 	accounts map[string]*Account
 	keys     map[string]*principal // access key id → who signs with it
+	kmsKeys  map[string]policy     // ARN of a customer-managed key → its key policy
 	troubles []*trouble            // in the order in which they were ordered
 	quotas   map[string]int        // operation → calls per second
 	meters   map[meterKey]*meter   // what the quotas have counted
@@ -46,29 +48,46 @@ func New() *Server {
 	return &Server{
 		accounts: map[string]*Account{},
 		keys:     map[string]*principal{},
+		kmsKeys:  map[string]policy{},
 		quotas:   map[string]int{},
 		meters:   map[meterKey]*meter{},
 		now:      time.Now,
 	}
 }
 
-// Account is the account with that id, made on first use. It panics if the id is not twelve digits.
+// Account is the account with that id, made on first use, in the partition aws. It panics if the id is not twelve digits.
 func (s *Server) Account(id string) *Account {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return must(s.account(id))
+	if account, ok := s.accounts[id]; ok {
+		return account
+	}
+	return must(s.newAccount("aws", id))
 }
 
-func (s *Server) account(id string) (*Account, error) {
-	if !accountID.MatchString(id) {
+// AccountIn makes an account in a partition of AWS: aws, aws-cn or aws-us-gov. That is in all of its ARNs, and its regions
+// are those of the partition: cn-*, us-gov-*, and all others in aws. It panics on another partition, on an id that is not
+// twelve digits, and if there is such an account already.
+func (s *Server) AccountIn(partition, id string) *Account {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return must(s.newAccount(partition, id))
+}
+
+func (s *Server) newAccount(partition, id string) (*Account, error) {
+	switch {
+	case !accountID.MatchString(id):
 		return nil, fmt.Errorf("account id is %q, expected twelve digits", id)
+	case !slices.Contains(partitions(), partition):
+		return nil, fmt.Errorf("partition is %q, expected one of %q", partition, partitions())
+	case s.accounts[id] != nil:
+		return nil, fmt.Errorf("account %s is there already, in the partition %s", id, s.accounts[id].partition)
 	}
-	account, ok := s.accounts[id]
-	if !ok {
-		account = &Account{server: s, id: id, vaults: map[string]*vault{}, roles: map[string]*Role{}, denied: map[string]bool{}}
-		s.accounts[id] = account
+	s.accounts[id] = &Account{
+		server: s, id: id, partition: partition,
+		vaults: map[string]*vault{}, roles: map[string]*role{}, denied: map[string]bool{},
 	}
-	return account, nil
+	return s.accounts[id], nil
 }
 
 var accountID = regexp.MustCompile(`^[0-9]{12}$`)
@@ -78,6 +97,7 @@ type Request struct {
 	Service   string // "secretsmanager" or "sts"
 	Operation string // such as "GetSecretValue"
 	Account   string // the caller's; empty if the call is not signed, or with an unknown key
+	Caller    string // the caller's ARN: a user's, or a session's with its role's name and its own; empty as Account is
 	Region    string // that the call is signed for
 	// SecretIDs are the names and ARNs that the call asks for, as it has written them.
 	SecretIDs []string
@@ -150,7 +170,7 @@ func (s *Server) record(c *call, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, Request{
-		Service: c.protocol.service(), Operation: c.operation, Account: c.caller.accountID(), Region: c.region,
+		Service: c.protocol.service(), Operation: c.operation, Account: c.caller.accountID(), Caller: c.caller.callerARN(), Region: c.region,
 		SecretIDs: c.in.secretIDs(), Outcome: outcome,
 	})
 }

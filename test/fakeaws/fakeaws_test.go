@@ -123,6 +123,19 @@ func TestMistakesOfATestPanic(t *testing.T) {
 		"secret name":        func() { w.own.Put(region, fakeaws.Secret{Name: "a b"}) },
 		"empty name":         func() { w.own.Put(region, fakeaws.Secret{}) },
 		"state":              func() { w.own.Put(region, fakeaws.Secret{Name: "a", State: "lost"}) },
+		"region":             func() { w.own.Put("cn-north-1", fakeaws.Secret{Name: "a"}) },
+		"KMS key":            func() { w.own.Put(region, fakeaws.Secret{Name: "a", KMSKey: "alias/a"}) },
+		"secret's policy":    func() { w.own.Put(region, fakeaws.Secret{Name: "a", ResourcePolicy: "{}"}) },
+		"KMS key's id":       func() { w.own.KMSKey(region, fakeaws.KMSKey{ID: "alias/a"}) },
+		"KMS key's region":   func() { w.own.KMSKey("cn-north-1", fakeaws.KMSKey{ID: "a"}) },
+		"KMS key's policy":   func() { w.own.KMSKey(region, fakeaws.KMSKey{ID: "a", Policy: "{}"}) },
+		"user's policy":      func() { w.own.KeysWith("AKIA", "{}") },
+		"role's policy":      func() { w.own.Role(fakeaws.Role{Name: "a", Policies: []string{"{}"}}) },
+		"role's trust":       func() { w.own.Role(fakeaws.Role{Name: "a", TrustPolicy: "{}"}) },
+		"role's trust twice": func() { w.own.Role(fakeaws.Role{Name: "a", TrustPolicy: document(), ExternalID: "x"}) },
+		"role's name":        func() { w.own.Role(fakeaws.Role{}) },
+		"partition":          func() { w.AccountIn("aws-eu", "777788889999") },
+		"account again":      func() { w.AccountIn("aws-cn", own) },
 		"denied operation":   func() { w.own.Deny("GetSecret") },
 		"quota's operation":  func() { w.Quota("GetSecret", 1) },
 		"trouble, operation": func() { w.Order(fakeaws.Trouble{Operation: "GetSecret", Effect: fakeaws.Fail}) },
@@ -150,10 +163,10 @@ func TestRequestsAreRecorded(t *testing.T) {
 	w.asOther().BatchGetSecretValue(t.Context(), &secretsmanager.BatchGetSecretValueInput{SecretIdList: []string{"a", "b"}})
 	w.sts().GetCallerIdentity(t.Context(), nil)
 	want := []fakeaws.Request{
-		{Service: "secretsmanager", Operation: "GetSecretValue", Account: own, Region: region, SecretIDs: []string{"gone"}, Outcome: "ResourceNotFoundException"},
-		{Service: "secretsmanager", Operation: "ListSecrets", Account: own, Region: region, Outcome: fakeaws.OK},
-		{Service: "secretsmanager", Operation: "BatchGetSecretValue", Account: other, Region: region, SecretIDs: []string{"a", "b"}, Outcome: fakeaws.OK},
-		{Service: "sts", Operation: "GetCallerIdentity", Account: own, Region: region, Outcome: fakeaws.OK},
+		{Service: "secretsmanager", Operation: "GetSecretValue", Account: own, Caller: "arn:aws:iam::111122223333:user/AKIAOWN", Region: region, SecretIDs: []string{"gone"}, Outcome: "ResourceNotFoundException"},
+		{Service: "secretsmanager", Operation: "ListSecrets", Account: own, Caller: "arn:aws:iam::111122223333:user/AKIAOWN", Region: region, Outcome: fakeaws.OK},
+		{Service: "secretsmanager", Operation: "BatchGetSecretValue", Account: other, Caller: "arn:aws:iam::444455556666:user/AKIAOTHER", Region: region, SecretIDs: []string{"a", "b"}, Outcome: fakeaws.OK},
+		{Service: "sts", Operation: "GetCallerIdentity", Account: own, Caller: "arn:aws:iam::111122223333:user/AKIAOWN", Region: region, Outcome: fakeaws.OK},
 	}
 	if got := w.Requests(); !reflect.DeepEqual(got, want) {
 		t.Errorf("Requests gave\n%+v\nexpected\n%+v", got, want)

@@ -110,7 +110,11 @@ func (c *call) value(s *stored, id, stage string) (*value, error) {
 		return nil, invalidRequest("You provided a VersionStage that is not associated to the provided VersionId.")
 	case v == nil:
 		return nil, notFound("Secrets Manager can't find the specified secret value for staging label: %s", stage)
-	case s.state == Undecryptable:
+	}
+	if err := c.mayDecrypt(s, v); err != nil {
+		return nil, err
+	}
+	if s.state == Undecryptable {
 		return nil, clientError("DecryptionFailure", "Secrets Manager can't decrypt the protected secret text using the provided KMS key.")
 	}
 	s.accessedAt = c.server.now().UTC().Truncate(24 * time.Hour) // AWS tells the day only

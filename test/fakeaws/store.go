@@ -1,6 +1,7 @@
 package fakeaws
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -40,18 +41,43 @@ type storeFile struct {
 }
 
 type storeAccount struct {
-	Keys    []string                 `yaml:"keys"`
-	Roles   []storeRole              `yaml:"roles"`
-	Deny    []string                 `yaml:"deny"`
-	Regions map[string][]storeSecret `yaml:"regions"`
+	Partition string                   `yaml:"partition"`
+	Keys      []storeKey               `yaml:"keys"`
+	Roles     []storeRole              `yaml:"roles"`
+	KMSKeys   []storeKMSKey            `yaml:"kmsKeys"`
+	Deny      []string                 `yaml:"deny"`
+	Regions   map[string][]storeSecret `yaml:"regions"`
+}
+
+// storeKey is an access key: its id, or a mapping with the policies of its user.
+type storeKey struct {
+	ID       string           `yaml:"id"`
+	Policies []policyDocument `yaml:"policies"` // nil: everything is allowed
+}
+
+// UnmarshalYAML reads either form.
+func (k *storeKey) UnmarshalYAML(unmarshal func(any) error) error {
+	if unmarshal(&k.ID) == nil {
+		return nil
+	}
+	type plain storeKey
+	return unmarshal((*plain)(k))
 }
 
 type storeRole struct {
-	Name            string   `yaml:"name"`
-	TrustedAccounts []string `yaml:"trustedAccounts"`
-	ExternalID      string   `yaml:"externalID"`
-	Subject         string   `yaml:"subject"`
-	Audience        string   `yaml:"audience"`
+	Name            string           `yaml:"name"`
+	TrustedAccounts []string         `yaml:"trustedAccounts"`
+	ExternalID      string           `yaml:"externalID"`
+	TrustPolicy     *policyDocument  `yaml:"trustPolicy"`
+	Subject         string           `yaml:"subject"`
+	Audience        string           `yaml:"audience"`
+	Policies        []policyDocument `yaml:"policies"` // nil: everything is allowed
+}
+
+type storeKMSKey struct {
+	ID     string          `yaml:"id"`
+	Region string          `yaml:"region"`
+	Policy *policyDocument `yaml:"policy"`
 }
 
 type storeSecret struct {
@@ -61,7 +87,9 @@ type storeSecret struct {
 	String      *string           `yaml:"string"`
 	Binary      *string           `yaml:"binary"` // base64
 	State       State             `yaml:"state"`
+	KMSKey      string            `yaml:"kmsKey"`
 	ReadableBy  []string          `yaml:"readableBy"`
+	Policy      *policyDocument   `yaml:"resourcePolicy"`
 }
 
 type storeTrouble struct {
@@ -92,7 +120,7 @@ func (f storeFile) fill(s *Server) error {
 	var wrong mistakes
 	for _, id := range slices.Sorted(maps.Keys(f.Accounts)) {
 		place := "accounts." + id
-		account, err := s.account(id)
+		account, err := s.newAccount(cmp.Or(f.Accounts[id].Partition, "aws"), id)
 		if err != nil {
 			wrong.add(place, err)
 			continue
@@ -117,20 +145,69 @@ func (f storeAccount) fill(a *Account, place string, wrong *mistakes) {
 		wrong.add(place+".deny", checkOperation(operation))
 		a.denied[operation] = true
 	}
-	for _, id := range f.Keys {
-		a.Keys(id)
+	for i, key := range f.Keys {
+		wrong.add(fmt.Sprintf("%s.keys[%d]", place, i), key.put(a))
 	}
 	for i, role := range f.Roles {
-		if role.Name == "" {
-			wrong.add(fmt.Sprintf("%s.roles[%d]", place, i), errors.New("name is missing"))
-		}
-		a.Role(Role(role))
+		wrong.add(fmt.Sprintf("%s.roles[%d]", place, i), role.put(a))
+	}
+	for i, key := range f.KMSKeys {
+		wrong.add(fmt.Sprintf("%s.kmsKeys[%d]", place, i), key.put(a))
 	}
 	for _, region := range slices.Sorted(maps.Keys(f.Regions)) {
 		for i, stored := range f.Regions[region] {
 			wrong.add(fmt.Sprintf("%s.regions.%s[%d]", place, region, i), stored.put(a, region))
 		}
 	}
+}
+
+func (f storeKey) put(a *Account) error {
+	if f.ID == "" {
+		return errors.New("id is missing")
+	}
+	policy, err := identityPolicy(f.Policies)
+	a.keys(f.ID, policy)
+	return err
+}
+
+func (f storeRole) put(a *Account) error {
+	policy, err := identityPolicy(f.Policies)
+	if err != nil {
+		return err
+	}
+	trust, err := ownPolicy(trustPolicy, f.TrustPolicy)
+	if err != nil {
+		return err
+	}
+	_, err = a.declare(Role{
+		Name: f.Name, TrustedAccounts: f.TrustedAccounts, ExternalID: f.ExternalID, Subject: f.Subject, Audience: f.Audience,
+	}, policy, trust)
+	return err
+}
+
+func (f storeKMSKey) put(a *Account) error {
+	policy, err := ownPolicy(resourceBased, f.Policy)
+	if err != nil {
+		return err
+	}
+	_, err = a.kmsKey(f.Region, f.ID, policy)
+	return err
+}
+
+// identityPolicy is what the documents of a user or a role say: everything where they are not even an empty list.
+func identityPolicy(documents []policyDocument) (policy, error) {
+	if documents == nil {
+		return administrator(), nil
+	}
+	return checkPolicies(identityBased, documents...)
+}
+
+// ownPolicy is what a resource's document says, if it has one.
+func ownPolicy(kind policyKind, document *policyDocument) (policy, error) {
+	if document == nil {
+		return nil, nil
+	}
+	return checkPolicies(kind, *document)
 }
 
 func (f storeSecret) put(a *Account, region string) error {
@@ -141,12 +218,16 @@ func (f storeSecret) put(a *Account, region string) error {
 	if err != nil {
 		return err
 	}
-	_, err = a.put(region, secret)
+	policy, err := ownPolicy(resourceBased, f.Policy)
+	if err != nil {
+		return fmt.Errorf("secret %q: %w", f.Name, err)
+	}
+	_, err = a.put(region, secret, policy)
 	return err
 }
 
 func (f storeSecret) secret() (Secret, error) {
-	out := Secret{Name: f.Name, Description: f.Description, Tags: f.Tags, State: f.State, ReadableBy: f.ReadableBy}
+	out := Secret{Name: f.Name, Description: f.Description, Tags: f.Tags, State: f.State, KMSKey: f.KMSKey, ReadableBy: f.ReadableBy}
 	switch {
 	case (f.String == nil) == (f.Binary == nil):
 		return out, fmt.Errorf("secret %q has both string and binary, or neither; expected one of them", f.Name)

@@ -40,6 +40,7 @@ func TestTheREADMEsStore(t *testing.T) {
 		{"airflow/keystore", "\x00\x01\x02\xff", ""},
 		{"airflow/connections/old", "", "InvalidRequestException"},
 		{"arn:aws:secretsmanager:eu-central-1:444455556666:secret:shared/db", "postgres://shared", ""},
+		{"arn:aws:secretsmanager:eu-central-1:444455556666:secret:shared/api", "token", ""},
 	} {
 		out, err := client.GetSecretValue(t.Context(), get(test.id))
 		if codeOf(err) != test.code {
@@ -50,14 +51,38 @@ func TestTheREADMEsStore(t *testing.T) {
 			t.Errorf("%s is not the value that the store has", test.id)
 		}
 	}
+	reader := secretsmanager.NewFromConfig(w.config(fakeaws.Keys{ID: "AKIAI44QH8DHBEXAMPLE", Secret: "any"}, ""))
+	for _, id := range []string{"airflow/connections/db", "airflow/keystore"} {
+		if _, err := reader.GetSecretValue(t.Context(), get(id)); err != nil {
+			t.Errorf("%s as the user with policies: %v", id, err)
+		}
+	}
+	if _, err := reader.ListSecrets(t.Context(), nil); codeOf(err) != "AccessDeniedException" {
+		t.Errorf("ListSecrets as the user with policies: %v, expected AccessDeniedException", err)
+	}
 	if _, err := client.BatchGetSecretValue(t.Context(), &secretsmanager.BatchGetSecretValueInput{SecretIdList: []string{"a"}}); codeOf(err) != "AccessDeniedException" {
 		t.Errorf("BatchGetSecretValue: %v, expected AccessDeniedException", err)
 	}
-	_, err := sts.NewFromConfig(config).AssumeRole(t.Context(), &sts.AssumeRoleInput{
-		RoleArn: aws.String("arn:aws:iam::111122223333:role/airflow"), RoleSessionName: aws.String("worker"), ExternalId: aws.String("hunter2"),
-	})
-	if err != nil {
-		t.Errorf("AssumeRole: %v", err)
+	for _, role := range []string{"airflow", "admin"} {
+		_, err := sts.NewFromConfig(config).AssumeRole(t.Context(), &sts.AssumeRoleInput{
+			RoleArn: aws.String("arn:aws:iam::111122223333:role/" + role), RoleSessionName: aws.String("worker"), ExternalId: aws.String("hunter2"),
+		})
+		if err != nil {
+			t.Errorf("AssumeRole of %s: %v", role, err)
+		}
+	}
+}
+
+func TestAStoresEmptyListOfPoliciesAllowsNothing(t *testing.T) {
+	w := newWorld(t)
+	w.Server = load(t, "accounts:\n  \"111122223333\":\n    keys: [AKIAADMIN, {id: AKIAADMIN2}, {id: AKIANOTHING, policies: []}]\n")
+	w.listener = httptest.NewServer(w.Server)
+	t.Cleanup(w.listener.Close)
+	for key, want := range map[string]string{"AKIAADMIN": "", "AKIAADMIN2": "", "AKIANOTHING": "AccessDeniedException"} {
+		_, err := secretsmanager.NewFromConfig(w.config(fakeaws.Keys{ID: key, Secret: "any"}, "")).ListSecrets(t.Context(), nil)
+		if codeOf(err) != want {
+			t.Errorf("as %s: the error is %v, expected %q", key, err, want)
+		}
 	}
 }
 
@@ -100,6 +125,19 @@ func TestStoresThatAreRefused(t *testing.T) {
 		{"account id", "accounts:\n  \"1234\": {}\n", []string{"accounts.1234", "expected twelve digits"}},
 		{"denied operation", account + "    deny: [GetSecret]\n", []string{"accounts.111122223333.deny", `"GetSecret"`}},
 		{"role without a name", account + "    roles: [{externalID: x}]\n", []string{"roles[0]", "name is missing"}},
+		{"key without an id", account + "    keys: [{policies: []}]\n", []string{"keys[0]", "id is missing"}},
+		{"unknown key of a key", account + "    keys: [{id: A, policy: []}]\n", []string{"line 3", `unknown key "policy"`}},
+		{"user's policy", account + "    keys: [{id: A, policies: [{Statement: {Effect: Allow, Action: GetSecretValue, Resource: '*'}}]}]\n", []string{"keys[0]", `"GetSecretValue"`}},
+		{"unknown key of a policy", account + "    keys: [{id: A, policies: [{Statements: []}]}]\n", []string{"line 3", `unknown key "Statements"`}},
+		{"role's policy", account + "    roles: [{name: a, policies: [{}]}]\n", []string{"roles[0]", "there is no Statement"}},
+		{"role's trust policy", account + "    roles: [{name: a, trustPolicy: {}}]\n", []string{"roles[0]", "there is no Statement"}},
+		{"role's trust twice", account + "    roles: [{name: a, externalID: x, trustPolicy: {Statement: []}}]\n", []string{"roles[0]", "expected one way"}},
+		{"KMS key without a region", account + "    kmsKeys: [{id: a}]\n", []string{"kmsKeys[0]", `region ""`}},
+		{"KMS key's policy", account + "    kmsKeys: [{id: a, region: eu-central-1, policy: {}}]\n", []string{"kmsKeys[0]", "there is no Statement"}},
+		{"secret's policy", secrets + "      - {name: a, string: x, resourcePolicy: {}}\n", []string{"regions.eu-central-1[0]", `"a"`, "there is no Statement"}},
+		{"secret's KMS key", secrets + "      - {name: a, string: x, kmsKey: alias/a}\n", []string{"regions.eu-central-1[0]", `"alias/a"`}},
+		{"partition", "accounts:\n  \"111122223333\": {partition: aws-eu}\n", []string{"accounts.111122223333", `"aws-eu"`, "aws-cn"}},
+		{"region of another partition", strings.Replace(secrets, "eu-central", "cn-north", 1) + "      - {name: a, string: x}\n", []string{"regions.cn-north-1[0]", "aws-cn"}},
 		{"secret without a name", secrets + "      - {string: x}\n", []string{"regions.eu-central-1[0]"}},
 		{"secret's name", secrets + "      - {name: a b, string: x}\n", []string{`"a b"`, "Invalid name"}},
 		{"secret twice", secrets + "      - {name: a, string: x}\n      - {name: a, string: y}\n", []string{"regions.eu-central-1[1]", "already"}},

@@ -30,23 +30,18 @@ func getCallerIdentity(c *call) (any, error) {
 }
 
 func assumeRole(c *call) (any, error) {
-	account, role, err := c.role()
+	role, err := c.role()
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case role == nil,
-		account != c.caller.account && !slices.Contains(role.TrustedAccounts, c.caller.account.id),
-		role.ExternalID != "" && role.ExternalID != c.form.Get("ExternalId"):
-		err := c.protocol.fault(accessDenied)
-		err.Message = fmt.Sprintf("User: %s is not authorized to perform: sts:AssumeRole on resource: %s", c.caller.arn, c.form.Get("RoleArn"))
+	if err := c.mayAssume(role); err != nil {
 		return nil, err
 	}
-	return c.newSession(account, role, webIdentity{})
+	return c.newSession(role, webIdentity{})
 }
 
 func assumeRoleByToken(c *call) (any, error) {
-	account, role, err := c.role()
+	role, err := c.role()
 	if err != nil {
 		return nil, err
 	}
@@ -64,24 +59,24 @@ func assumeRoleByToken(c *call) (any, error) {
 	case role.Audience != "" && !slices.Contains(token.Audience, role.Audience):
 		return nil, clientError("InvalidIdentityToken", "Incorrect token audience")
 	}
-	return c.newSession(account, role, token)
+	return c.newSession(role, token)
 }
 
 // role is the one that the call names; nil if there is no such role.
-func (c *call) role() (*Account, *Role, error) {
+func (c *call) role() (*role, error) {
 	arn := c.form.Get("RoleArn")
 	if arn == "" {
-		return nil, nil, c.invalid("roleArn", "not be null")
+		return nil, c.invalid("roleArn", "not be null")
 	}
 	parts := strings.SplitN(arn, ":", 6)
 	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "iam" || parts[5] == "" {
-		return nil, nil, &apiError{Code: "ValidationError", Message: arn + " is invalid", Status: http.StatusBadRequest}
+		return nil, &apiError{Code: "ValidationError", Message: arn + " is invalid", Status: http.StatusBadRequest}
 	}
 	account, ok := c.server.accounts[parts[4]]
-	if !ok {
-		return nil, nil, nil
+	if !ok || parts[1] != account.partition {
+		return nil, nil
 	}
-	return account, account.roles[strings.TrimPrefix(parts[5], "role/")], nil
+	return account.roles[strings.TrimPrefix(parts[5], "role/")], nil
 }
 
 // invalid is what STS answers to a parameter that breaks a constraint of the API model.
@@ -104,8 +99,8 @@ type session struct {
 	Provider        string `xml:",omitempty"`
 }
 
-// newSession makes temporary credentials, with which calls are the role's account's.
-func (c *call) newSession(account *Account, role *Role, token webIdentity) (any, error) {
+// newSession makes temporary credentials, with which calls are the role's.
+func (c *call) newSession(role *role, token webIdentity) (any, error) {
 	name := c.form.Get("RoleSessionName")
 	if err := checkLength("roleSessionName", len(name), 2, 64); err != nil {
 		return nil, c.invalid("roleSessionName", "have length between 2 and 64")
@@ -116,9 +111,11 @@ func (c *call) newSession(account *Account, role *Role, token webIdentity) (any,
 	}
 	c.server.sessions++
 	key := "ASIA" + digest(fmt.Sprintf("session %d", c.server.sessions), 16)
+	account := role.owner
 	p := &principal{
 		account: account,
-		arn:     fmt.Sprintf("arn:aws:sts::%s:assumed-role/%s/%s", account.id, role.Name, name),
+		role:    role.Name,
+		arn:     fmt.Sprintf("arn:%s:sts::%s:assumed-role/%s/%s", account.partition, account.id, role.Name, name),
 		userID:  fmt.Sprintf("AROA%s:%s", digest(account.id+role.Name, 17), name),
 		token:   "token-of-" + key,
 		expires: c.server.now().Add(duration),

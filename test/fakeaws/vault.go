@@ -12,20 +12,23 @@ import (
 
 // vault holds the secrets of one account in one region.
 type vault struct {
-	account, region string
-	secrets         map[string]*stored // name → secret
-	created         []*stored          // oldest first
-	removed         map[string]int     // name → how many secrets of that name have been removed
+	account *Account
+	region  string
+	secrets map[string]*stored // name → secret
+	created []*stored          // oldest first
+	removed map[string]int     // name → how many secrets of that name have been removed
 }
 
 // stored is a secret with its versions.
 type stored struct {
+	owner       *Account
 	name, arn   string
 	description string
-	kmsKeyID    string
+	kmsKeyID    string // empty: the default key
 	tags        []tag
 	state       State
 	readableBy  []string
+	policy      policy     // its resource-based one
 	versions    []*version // oldest first
 	createdAt   time.Time
 	changedAt   time.Time
@@ -51,7 +54,7 @@ const (
 
 // create adds a secret without versions. There must be none of that name.
 func (v *vault) create(name string, now time.Time) *stored {
-	s := &stored{name: name, arn: v.arn(name), createdAt: now, changedAt: now}
+	s := &stored{owner: v.account, name: name, arn: v.arn(name), createdAt: now, changedAt: now}
 	v.secrets[name] = s
 	v.created = append(v.created, s)
 	return s
@@ -63,7 +66,7 @@ func (v *vault) arn(name string) string {
 }
 
 func (v *vault) arnPrefix() string {
-	return fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:", v.region, v.account)
+	return fmt.Sprintf("arn:%s:secretsmanager:%s:%s:secret:", v.account.partition, v.region, v.account.id)
 }
 
 func (v *vault) remove(name string) {
@@ -101,7 +104,7 @@ func (s *stored) replace(secret Secret, now time.Time) {
 	for _, key := range slices.Sorted(maps.Keys(secret.Tags)) {
 		s.tags = append(s.tags, tag{Key: key, Value: secret.Tags[key]})
 	}
-	s.state, s.readableBy = secret.State, slices.Clone(secret.ReadableBy)
+	s.state, s.kmsKeyID, s.readableBy = secret.State, secret.KMSKey, slices.Clone(secret.ReadableBy)
 	s.deletedAt = time.Time{}
 	stage := current
 	switch secret.State {

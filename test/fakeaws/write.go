@@ -20,11 +20,14 @@ func createSecret(c *call) (any, error) {
 	if err := checkName(c.in.Name); err != nil {
 		return nil, err
 	}
+	v := c.caller.account.vault(c.region)
+	if err := c.mayUse("CreateSecret", c.in.Name, c.caller.account, v.secrets[c.in.Name]); err != nil {
+		return nil, err
+	}
 	made, err := c.newVersion()
 	if err != nil {
 		return nil, err
 	}
-	v := c.caller.account.vault(c.region)
 	if there, ok := v.secrets[c.in.Name]; ok {
 		return there.createdAgain(made)
 	}
@@ -160,8 +163,9 @@ func restoreSecret(c *call) (any, error) {
 // ownSecret is the secret that the call is about, of the caller's own account: others may read at most.
 func (c *call) ownSecret(operation string) (*stored, error) {
 	secret, err := c.secret(operation)
-	if err == nil && c.caller.account.vault(c.region).secrets[secret.name] != secret {
-		return nil, c.denied(operation, secret.arn, "resource-based")
+	if err == nil && secret.owner != c.caller.account {
+		action := "secretsmanager:" + operation
+		return nil, c.denied(action, *c.in.SecretID, notAllowed(resourceBased, action))
 	}
 	return secret, err
 }

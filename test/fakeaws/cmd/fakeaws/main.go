@@ -23,8 +23,8 @@ Usage:
   fakeaws --store FILE [--listen ADDRESS]
 
 Flags:
-  --store FILE       the accounts, roles, keys and secrets, and what goes wrong with calls, as YAML
-                     (the format is in test/fakeaws/README.md)
+  --store FILE       the accounts, roles, keys, policies and secrets, and what goes wrong with calls, as
+                     YAML (the format is in test/fakeaws/README.md)
   --listen ADDRESS   where to listen (127.0.0.1:0); with port 0 the system chooses a port
   --help             print this
 
