@@ -29,13 +29,20 @@ type row struct {
 	podOnly bool // cannot be a cluster default
 }
 
+// exclusive are keys of which a pod may have one.
+var exclusive = [][2]string{
+	{"connections", "connections-lookup-pattern"},
+	{"variables", "variables-lookup-pattern"},
+	{"credentials-secret", "web-identity-role-arn"},
+}
+
 // table is every annotation there is, in the order of its documentation.
 var table = slices.Concat(
 	[]row{
 		{key: injectKey, set: ignore, podOnly: true, example: "true", doc: "`true` asks for secrets, `false` declines. Any other key below needs it."},
 	},
 	perKind(func(kind string) row {
-		return row{key: kind + "-prefix", set: into(parsePrefix, func(s *settings) *prefix { return s.prefixOf(kind) }),
+		return row{key: kind + "-prefix", set: into(parsePrefix, func(s *settings) *prefix { return &s.namesOf(kind).prefix }),
 			builtIn: "airflow/" + kind, example: "team-a/" + kind, doc: prefixDoc(kind)}
 	}),
 	[]row{
@@ -43,11 +50,14 @@ var table = slices.Concat(
 			builtIn: "/", example: "-", doc: "What stands between the prefix and the Airflow id in a secret's name."},
 	},
 	perKind(func(kind string) row {
-		return row{key: kind + "-lookup-pattern", example: "^aws_", doc: "Only those of the " + kind + " whose id matches this (Python's re.match, ignoring case) are delivered."}
+		return row{key: kind + "-lookup-pattern", set: into(parsePattern, func(s *settings) *string { return &s.namesOf(kind).pattern }),
+			example: "^aws_", doc: patternDoc(kind)}
 	}),
 	[]row{
-		{key: "connections", example: "db,http/api", doc: "These connection ids instead of all under the prefix; a missing one fails the pod."},
-		{key: "variables", example: "region", doc: "These variable ids instead of all under the prefix; a missing one fails the pod."},
+		{key: "connections", set: into(parseIDs, func(s *settings) *[]string { return &s.connections.ids }),
+			example: "db,http/api", doc: "These connection ids instead of all under the prefix, so that nothing has to be listed. One that cannot be delivered fails the pod."},
+		{key: "variables", set: into(parseIDs, func(s *settings) *[]string { return &s.variables.ids }),
+			example: "region", doc: "These variable ids instead of all under the prefix, in the same way."},
 		{key: "config", example: "celery.broker_url=broker", doc: "Config options to deliver, each as `section.key=id`."},
 		{key: "shared-account", example: "444455556666", doc: "The account whose secrets back up those of the pod's own."},
 		{key: "shared-region", example: "eu-central-1", doc: "The shared account's region."},
@@ -64,13 +74,18 @@ var table = slices.Concat(
 			example: "eu-central-1", doc: "The AWS region; by default what the container's environment says."},
 		{key: "endpoint-url", set: into(parseEndpoint, func(s *settings) *string { return &s.endpointURL }), hidden: true,
 			example: "https://vpce-0a1b.secretsmanager.eu-central-1.vpce.amazonaws.com", doc: "The address of Secrets Manager and STS instead of AWS's public ones."},
-		{key: "role-arn", example: "arn:aws:iam::111122223333:role/airflow", doc: "A role to assume from the identity the pod has."},
-		{key: "external-id", example: "team-a", doc: "The external id that role asks for."},
-		{key: "web-identity-role-arn", example: "arn:aws:iam::111122223333:role/airflow", doc: "A role to assume with a service account token that only the init container sees."},
-		{key: "credentials-secret", example: "airflow-aws", doc: "A Kubernetes Secret that holds AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."},
+		{key: "role-arn", set: into(parseRole, func(s *settings) *string { return &s.roleARN }),
+			example: "arn:aws:iam::111122223333:role/airflow", doc: "A role to assume from the identity the pod has."},
+		{key: "external-id", set: into(parseExternalID, func(s *settings) *string { return &s.externalID }),
+			example: "team-a", doc: "The external id that the role of `role-arn` asks for."},
+		{key: "web-identity-role-arn", set: into(parseRole, func(s *settings) *string { return &s.webIdentityRoleARN }),
+			example: "arn:aws:iam::111122223333:role/airflow", doc: "A role to assume with a service account token (audience `sts.amazonaws.com`) that only the init container sees."},
+		{key: "credentials-secret", set: into(parseSecretName, func(s *settings) *string { return &s.credentialsSecret }),
+			example: "airflow-aws", doc: "A Kubernetes Secret with `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and maybe `AWS_SESSION_TOKEN`, which only the init container gets."},
 		{key: "read", set: into(parseRead, func(s *settings) *contract.Read { return &s.read }),
-			builtIn: string(contract.ReadAuto), example: "single", doc: "`auto` reads in batches where that is allowed and saves calls, `batch` always, `single` one by one."},
-		{key: "backend-kwargs", hidden: true, example: `{"connections_prefix": "team-a"}`, doc: "SecretsManagerBackend's kwargs as JSON, instead of the keys above."},
+			builtIn: string(contract.ReadAuto), example: "single", doc: "`auto` reads what it discovers in batches, where that is allowed and saves calls, and ids that are listed one by one; `batch` always in batches, `single` never."},
+		{key: "backend-kwargs", set: into(parseKwargs, func(s *settings) *map[string]any { return &s.kwargs }), hidden: true, podOnly: true,
+			example: `{"connections_prefix": "team-a"}`, doc: "SecretsManagerBackend's kwargs as JSON, instead of those that the pod has and of the keys that say the same. It may not hold access keys."},
 		{key: "deliver", example: "env", doc: "`files`, or `env` for environment variables."},
 		{key: "containers", set: into(parseContainers, func(s *settings) *[]string { return &s.containers }),
 			example: "worker,wait-for-airflow-migrations", doc: "The containers that run Airflow; by default they are recognised by name, then by AIRFLOW__ variables."},
@@ -82,10 +97,14 @@ var table = slices.Concat(
 			doc: "The init container's requests and limits, as Kubernetes writes them; what is not given keeps its default. In a Guaranteed pod the requests are raised to the limits."},
 		{key: "file-mode", set: into(parseFileMode, func(s *settings) *contract.FileMode { return &s.fileMode }),
 			builtIn: "0444", example: "0440", doc: "The mode of the files. The volume is mounted only where it is needed, and read-only there."},
-		{key: "files", example: "ca.pem=team-a/ca#pem", doc: "Extra secrets as raw files, each as `path=name-or-ARN[#json-key]`."},
-		{key: "on-missing", example: "warn", doc: "`fail` or `warn`: a secret that is asked for by id is not there."},
-		{key: "on-invalid", example: "fail", doc: "`warn` or `fail`: a value that Airflow cannot use."},
-		{key: "on-empty", example: "warn", doc: "`fail` or `warn`: nothing at all was found."},
+		{key: "files", set: into(parseFiles, func(s *settings) *[]contract.File { return &s.files }),
+			example: "ca.pem=team-a/ca#pem", doc: "Extra secrets as raw files below `" + contract.Directory + "/" + contract.FilesDirectory + "`, text or binary, each as `path=name-or-ARN`, or with `#key` for one member of a JSON object."},
+		{key: "on-missing", set: into(parseResponse, func(s *settings) *contract.Response { return &s.onMissing }),
+			example: "warn", doc: "`fail` or `warn`: a secret that is asked for by id or name is not there. By default it fails."},
+		{key: "on-invalid", set: into(parseResponse, func(s *settings) *contract.Response { return &s.onInvalid }),
+			example: "fail", doc: "`fail` or `warn`: a value that Airflow cannot use. By default one that was discovered is left out with a warning, and one that was asked for by id fails."},
+		{key: "on-empty", set: into(parseResponse, func(s *settings) *contract.Response { return &s.onEmpty }),
+			example: "warn", doc: "`fail` or `warn`: there is nothing at all to deliver. By default it fails; where the settings come from the kwargs of a backend, it warns."},
 		{key: "timeout", set: into(parseTimeout, func(s *settings) *time.Duration { return &s.timeout }),
 			builtIn: "2m", example: "5m", doc: "How long the init container may try in all, from 1s to 10m; Airflow gives a queued task 10m."},
 		{key: "refresh", example: "5m", doc: "How often long-lived pods read their secrets anew, or `off`."},
@@ -102,7 +121,14 @@ func prefixDoc(kind string) string {
 	if kind == "config" {
 		return "The names of secrets with config options start with this and the separator. Without `config` it has no effect."
 	}
-	return "Every secret whose name starts with this and the separator is read as one of the " + kind + ". `none` turns the kind off."
+	return "Every secret whose name starts with this and the separator is read as one of the " + kind + ". `none` turns the kind off; an empty one needs the ids in `" + kind + "`."
+}
+
+func patternDoc(kind string) string {
+	if kind == "config" {
+		return "Without `config` it has no effect."
+	}
+	return "Only those of the " + kind + " whose id matches this (Python's re.match, ignoring case) are read."
 }
 
 // into makes a parser and a place in the settings into a row's set.

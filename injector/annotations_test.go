@@ -36,7 +36,7 @@ func TestTable(t *testing.T) {
 
 func TestBuiltInSettings(t *testing.T) {
 	s := builtInSettings
-	if s.connections.text != "airflow/connections" || s.variables.text != "airflow/variables" || s.separator != "/" ||
+	if s.connections.prefix.text != "airflow/connections" || s.variables.prefix.text != "airflow/variables" || s.separator != "/" ||
 		s.read != contract.ReadAuto || s.fileMode != 0o444 || s.timeout != 2*time.Minute {
 		t.Errorf("the built-in settings are %+v", s)
 	}
@@ -57,7 +57,7 @@ func TestValues(t *testing.T) {
 		key           string
 		right, wrongs []string
 	}{
-		{"connections-prefix", []string{"a", "a/b", "none", "org/t-1/prod/airflow", "with+=.@_chars"}, []string{"", " a", "a b", "ä", "a:b", strings.Repeat("a", 501), "*"}},
+		{"connections-prefix", []string{"a", "a/b", "none", "org/t-1/prod/airflow", "with+=.@_chars", ""}, []string{" a", "a b", "ä", "a:b", strings.Repeat("a", 501), "*"}},
 		{"sep", []string{"/", "-", "--", "_"}, []string{"", " ", ":", "---------"}},
 		{"region", []string{"eu-central-1", "us-gov-west-1", "cn-north-1", "us-isob-east-1", "ap-southeast-4"}, []string{"eu-central-1a", "EU-central-1", "frankfurt", "eu_central_1", "eu-central-1 "}},
 		{"endpoint-url", []string{"https://a.example.com", "http://127.0.0.1:4566", "https://a/b"}, []string{"a.example.com", "ftp://a", "https://", "https://u:p@a", "https://a?b", "://", "https://a#b", "https://a:99999", "https://a?", "HTTP:/a"}},
@@ -67,6 +67,16 @@ func TestValues(t *testing.T) {
 		{"resources", []string{`{}`, `{"requests":{"cpu":"1m"}}`, `{"limits":{"cpu":1,"memory":"1Gi"}}`, `{"limits":{"cpu":"50m"}}`},
 			[]string{"50m", "[]", `{"limit":{}}`, `{"requests":{"cpu":"1"}}`, `{"limits":{"memory":"-1"}}`, `{"limits":{"cpu":"x"}}`, `{"limits":{"gpu":"1"}}`, `{"requests":{"cpu":"1"},"requests":{}}`}},
 		{"file-mode", []string{"0444", "444", "0440", "0400", "0644"}, []string{"0222", "0777", "0666", "999", "r--r--r--", "04444", "-1", ""}},
+		{"connections-lookup-pattern", []string{"^aws_", "", "a|b$"}, []string{"(", "(?=a)", "ä"}},
+		{"connections", []string{"a", "a,b", "a, b", "http/api", "a=b@c"}, []string{"", ",", "a,", "a b", "a;b", "ä", strings.Repeat("a", 513)}},
+		{"role-arn", []string{"arn:aws:iam::111122223333:role/a", "arn:aws-cn:iam::111122223333:role/path/a+b", "arn:aws-us-gov:iam::111122223333:role/a", ""},
+			[]string{"a", "arn:aws:iam::11112222333:role/a", "arn:aws:iam::111122223333:user/a", "arn:aws:sts::111122223333:assumed-role/a/b", "arn:aws:iam::111122223333:role/"}},
+		{"external-id", []string{"ab", "a:b/c", strings.Repeat("a", 1224), ""}, []string{"a", "a b", strings.Repeat("a", 1225)}},
+		{"credentials-secret", []string{"airflow-aws", "a.b", ""}, []string{"A", "a/b", "a_b"}},
+		{"backend-kwargs", []string{`{}`, `{"connections_prefix": null}`}, []string{"", "[]", "null", "{", `{"aws_access_key_id": null}`, `{"aws_secret_access_key": "x"}`, `{"aws_session_token": "x"}`, `{} {}`}},
+		{"files", []string{"a=b", "a/b.pem=x/y#pem", "a=arn:aws:secretsmanager:eu-central-1:111122223333:secret:x-AbCdEf", "a=b,c=d", "a=b=c#k=v/w"},
+			[]string{"", "a", "=b", "a=", "a=b#", "../a=b", "a/../b=c", "/a=b", "a//b=c", "..a=b", "a/..b=c", "a=b,a=c", "a=b,a/b=c", ".=b", "a b=c", "a=b c", "a=arn:aws:s3:::x", "a=arn:aws:secretsmanager:eu:1:secret:x", "a/=b"}},
+		{"on-missing", []string{"fail", "warn"}, []string{"", "Fail", "ignore"}},
 		{"timeout", []string{"1s", "2m", "90s", "10m"}, []string{"", "2", "0s", "999ms", "11m", "-1m", "soon"}},
 	} {
 		r, ok := rowOf(c.key)
@@ -108,7 +118,9 @@ func TestDefaultsFile(t *testing.T) {
 		"with prefix":   {"airflow-secrets/region: eu-central-1", "airflow-secrets/region is written without airflow-secrets/ here"},
 		"bad value":     {"timeout: soon", "timeout: expected a duration from 1s to 10m, such as 90s or 2m, found soon"},
 		"not text":      {"file-mode: 0444", "file-mode is not text: put the value into quotes"},
-		"not built":     {"role-arn: x", "role-arn is not supported yet"},
+		"not built":     {"deliver: env", "deliver is not supported yet"},
+		"kwargs":        {"backend-kwargs: '{}'", "backend-kwargs is for pods only"},
+		"no ids":        {"connections-prefix: \"\"", "the cluster default connections-prefix: expected more than separators"},
 		"for pods only": {"inject: \"true\"", "inject is for pods only"},
 		"locked inject": {"locked: [inject]", "locked: inject is for pods only"},
 		"locked text":   {"locked: image", "locked: expected a list of keys such as [image, endpoint-url], found image"},

@@ -2,6 +2,7 @@ package injector
 
 import (
 	"fmt"
+	"path"
 	"slices"
 
 	"gomodules.xyz/jsonpatch/v2"
@@ -18,22 +19,22 @@ const imageUser = 50000
 //
 // It stands first, so that a mesh that takes over the network later does not cut it off; but behind a native mesh proxy,
 // which is up and carrying the network by then.
-func (p *pod) fetcher(s settings, targets []target, warnings []string) ([]jsonpatch.Operation, error) {
-	const path = "/spec/initContainers"
+func (p *pod) fetcher(s settings, config contract.Config, targets []target, before former) ([]jsonpatch.Operation, error) {
+	const list = "/spec/initContainers"
 	at := slices.IndexFunc(p.Spec.InitContainers, container.isOurs)
 	if at >= 0 {
-		warnings = p.Spec.InitContainers[at].keepWarnings(warnings)
+		config.Warnings = p.Spec.InitContainers[at].keepWarnings(config.Warnings)
 	}
-	wanted, err := p.fetcherContainer(s, targets, warnings)
+	wanted, err := p.fetcherContainer(s, config, targets, before)
 	switch {
 	case err != nil:
 		return nil, err
 	case p.Spec.InitContainers == nil:
-		return []jsonpatch.Operation{add(path, []any{wanted})}, nil
+		return []jsonpatch.Operation{add(list, []any{wanted})}, nil
 	case at < 0:
-		return []jsonpatch.Operation{add(fmt.Sprintf("%s/%d", path, p.firstPlace()), wanted)}, nil
+		return []jsonpatch.Operation{add(fmt.Sprintf("%s/%d", list, p.firstPlace()), wanted)}, nil
 	}
-	return p.mend(path, at, wanted)
+	return p.mend(list, at, wanted, config)
 }
 
 // firstPlace is our index among the init containers, not counting our own.
@@ -49,13 +50,13 @@ func (p *pod) firstPlace() int {
 
 // mend makes our container of an earlier pass what it would be if it were made now. What it has beyond that stays: the
 // identity webhook of EKS puts its variables and its token there.
-func (p *pod) mend(path string, at int, wanted initContainer) ([]jsonpatch.Operation, error) {
+func (p *pod) mend(path string, at int, wanted initContainer, config contract.Config) ([]jsonpatch.Operation, error) {
 	list, err := p.rawInitContainers()
 	if err != nil {
 		return nil, err
 	}
 	old := p.Spec.InitContainers[at]
-	if config, err := old.config(); err == nil && config.Image == wanted.Image {
+	if earlier, err := old.config(); err == nil && earlier.Image == wanted.Image {
 		wanted.Image = old.Image // maybe a mirror, by a webhook of the cluster that would not look again
 	}
 	there, err := document(list[at])
@@ -75,7 +76,26 @@ func (p *pod) mend(path string, at int, wanted initContainer) ([]jsonpatch.Opera
 	if sc := old.SecurityContext; wanted.SecurityContext.RunAsUser == nil && sc != nil && sc.RunAsUser != nil && *sc.RunAsUser == imageUser {
 		operations = append(operations, remove(here+"/securityContext/runAsUser")) // the reason for it is gone
 	}
+	if i := old.staleMount(config); i >= 0 {
+		mounts := there.(map[string]any)["volumeMounts"].([]any)
+		there.(map[string]any)["volumeMounts"] = slices.Delete(mounts, i, i+1)
+		operations = append(operations, remove(fmt.Sprintf("%s/volumeMounts/%d", here, i)))
+	}
 	return append(operations, merge(here, there, should)...), nil
+}
+
+// staleMount is the index of the mount by which an earlier pass gave our container an airflow.cfg that is another one now,
+// or -1.
+func (c container) staleMount(now contract.Config) int {
+	earlier, err := c.config()
+	if err != nil || earlier.TakeOver == nil || earlier.TakeOver.ConfigFile == now.TakeOver.ConfigFile {
+		return -1
+	}
+	mount, ok := c.mountOf(earlier.TakeOver.ConfigFile)
+	if !ok {
+		return -1
+	}
+	return slices.IndexFunc(c.VolumeMounts, func(m volumeMount) bool { return m.MountPath == mount.MountPath })
 }
 
 // keepWarnings puts the warnings of the pass that made the container before those of this one: what they were about may
@@ -114,20 +134,58 @@ type initContainer struct {
 	VolumeMounts             []any                           `json:"volumeMounts"`
 }
 
-func (p *pod) fetcherContainer(s settings, targets []target, warnings []string) (initContainer, error) {
-	config, err := s.contract(warnings).Encode()
-	know := identityOf(targets)
+func (p *pod) fetcherContainer(s settings, config contract.Config, targets []target, before former) (initContainer, error) {
+	text, err := config.Encode()
+	know := identityOf(targets, s)
+	before.addTo(&know)
 	return initContainer{
 		Name:                     contract.ContainerName,
 		Image:                    s.image,
 		Command:                  []string{contract.Command},
-		Env:                      append([]any{corev1.EnvVar{Name: contract.ConfigEnv, Value: config}}, know.env...),
+		Env:                      slices.Concat([]any{corev1.EnvVar{Name: contract.ConfigEnv, Value: text}}, p.downward(), know.env),
 		EnvFrom:                  know.envFrom,
 		Resources:                s.resources.requirements(p.guaranteed()),
 		SecurityContext:          p.restricted(targets),
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
-		VolumeMounts:             append([]any{corev1.VolumeMount{Name: contract.VolumeName, MountPath: contract.Directory}}, know.mounts...),
+		VolumeMounts:             slices.Concat([]any{corev1.VolumeMount{Name: contract.VolumeName, MountPath: contract.Directory}}, s.tokenMount(), know.mounts),
 	}, err
+}
+
+// downward are the variables by which the fetcher knows its pod, and the DAG and the task where KubernetesExecutor has
+// annotated them.
+func (p *pod) downward() []any {
+	var env []any
+	from := func(name, field string) {
+		env = append(env, corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: field}}})
+	}
+	from(contract.NamespaceEnv, "metadata.namespace")
+	from(contract.PodEnv, "metadata.name")
+	for _, annotated := range []struct{ env, key string }{{contract.DAGEnv, "dag_id"}, {contract.TaskEnv, "task_id"}} {
+		if _, ok := p.Metadata.Annotations[annotated.key]; ok {
+			from(annotated.env, "metadata.annotations['"+annotated.key+"']")
+		}
+	}
+	return env
+}
+
+// tokenSeconds is how long a service account token of ours is good for. The kubelet has it renewed long before; no less
+// than ten minutes can be asked for.
+const tokenSeconds = 3600
+
+func (s *settings) tokenMount() []any {
+	if s.webIdentityRoleARN == "" {
+		return nil
+	}
+	return []any{corev1.VolumeMount{Name: contract.TokenVolumeName, MountPath: contract.TokenDirectory, ReadOnly: true}}
+}
+
+// token is the volume of a service account token for AWS, as EKS's identity webhook makes one.
+func token() corev1.Volume {
+	seconds := int64(tokenSeconds)
+	return corev1.Volume{Name: contract.TokenVolumeName, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+		Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
+			Audience: "sts.amazonaws.com", ExpirationSeconds: &seconds, Path: path.Base(contract.TokenFile)}}},
+	}}}
 }
 
 // restricted is what Pod Security's level of that name asks of a container. It names a user only where the pod or one of
@@ -156,14 +214,18 @@ func (p *pod) restricted(targets []target) *corev1.SecurityContext {
 	return sc
 }
 
-// addVolume adds the volume in memory that the fetcher fills.
-func (p *pod) addVolume() []jsonpatch.Operation {
-	if slices.ContainsFunc(p.Spec.Volumes, func(v volume) bool { return v.Name == contract.VolumeName }) {
-		return nil
-	}
+// addVolumes adds the volume in memory that the fetcher fills, and that of a token of ours where one is asked for.
+func (p *pod) addVolumes(s settings) []jsonpatch.Operation {
 	limit := resource.NewQuantity(contract.VolumeBytes, resource.BinarySI)
-	return appendTo("/spec/volumes", p.Spec.Volumes != nil, []corev1.Volume{{
+	wanted := []corev1.Volume{{
 		Name:         contract.VolumeName,
 		VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory, SizeLimit: limit}},
-	}})
+	}}
+	if s.webIdentityRoleARN != "" {
+		wanted = append(wanted, token())
+	}
+	missing := slices.DeleteFunc(wanted, func(v corev1.Volume) bool {
+		return slices.ContainsFunc(p.Spec.Volumes, func(there volume) bool { return there.Name == v.Name })
+	})
+	return appendTo("/spec/volumes", p.Spec.Volumes != nil, missing)
 }

@@ -1,10 +1,11 @@
 package injector
 
 import (
-	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 )
@@ -16,13 +17,14 @@ type identity struct {
 	seen map[string]bool // what is in the lists: "env NAME", "envFrom SOURCE", "mount PATH"
 }
 
-// identityOf collects it over all targets, the main container's word first. The sources of envFrom come along whole:
-// only the fetcher can see what they hide.
-func identityOf(targets []target) identity {
+// identityOf collects it over all targets, the keys of the settings first, then the main container's word. The sources of
+// envFrom come along whole: only the fetcher can see what they hide.
+func identityOf(targets []target, s settings) identity {
 	know := identity{seen: map[string]bool{}}
+	know.addKeys(s.credentialsSecret)
 	for _, t := range targets {
 		last := t.lastIndexes()
-		var files []string
+		files := know.addProfile(t)
 		for i, e := range t.Env {
 			if last[e.Name] == i && leadsToAWS(e.Name) {
 				know.addVariable(t, i, last)
@@ -42,10 +44,45 @@ func identityOf(targets []target) identity {
 	return know
 }
 
-func (know *identity) add(list *[]any, key string, raw json.RawMessage) {
+// keyVariables are those of an access key. All may be missing as far as Kubernetes is concerned: it would leave the pod
+// waiting for the Secret without a word, and the fetcher ends with a sentence.
+var keyVariables = []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+
+// addKeys takes an access key from a Secret. Airflow's containers do not get it.
+func (know *identity) addKeys(secret string) {
+	if secret == "" {
+		return
+	}
+	optional := true
+	for _, name := range keyVariables {
+		from := &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: secret}, Key: name, Optional: &optional}
+		know.add(&know.env, "env "+name, corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: from}})
+	}
+}
+
+// profileFiles are the AWS SDK's files in the home folder of Airflow's image, and the variables that name them elsewhere.
+// Our container has no home.
+var profileFiles = []struct{ variable, file string }{
+	{"AWS_CONFIG_FILE", "/home/airflow/.aws/config"},
+	{"AWS_SHARED_CREDENTIALS_FILE", "/home/airflow/.aws/credentials"},
+}
+
+// addProfile names the profile files that a volume puts into the container's home folder, and gives them.
+func (know *identity) addProfile(t target) (files []string) {
+	for _, profile := range profileFiles {
+		mount, mounted := t.mountOf(profile.file)
+		if _, named := t.env(profile.variable); mounted && !named && mount.Name != contract.VolumeName {
+			know.add(&know.env, "env "+profile.variable, corev1.EnvVar{Name: profile.variable, Value: profile.file})
+			files = append(files, profile.file)
+		}
+	}
+	return files
+}
+
+func (know *identity) add(list *[]any, key string, element any) {
 	if !know.seen[key] {
 		know.seen[key] = true
-		*list = append(*list, raw)
+		*list = append(*list, element)
 	}
 }
 

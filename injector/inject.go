@@ -60,22 +60,33 @@ func (in *Injector) Decide(raw []byte, _ string) Decision {
 	}
 	settings, problems := in.settle(pod.Metadata.Annotations)
 	targets, more := pod.airflowContainers(settings.containers)
-	problems = slices.Concat(problems, more, pod.backendProblems(targets), pod.nameProblems(targets))
+	problems = slices.Concat(problems, more, pod.nameProblems(targets))
+	var before former
+	if len(targets) > 0 {
+		before = pod.formerBackend(settings, targets)
+		problems = append(problems, before.problems...)
+	}
 	if len(problems) > 0 {
 		return refused(problems...)
 	}
-	return pod.inject(settings, targets)
+	return pod.inject(settings, targets, before)
 }
 
 // inject works out the operations. Each part is added to the document as the parts before have left it.
-func (p *pod) inject(s settings, targets []target) Decision {
-	warnings := slices.Concat(s.warnings(), p.warnings(s, targets))
-	ours, err := p.fetcher(s, targets, warnings)
+func (p *pod) inject(s settings, targets []target, before former) Decision {
+	warnings := slices.Concat(s.warnings(), p.warnings(s, targets), before.warnings)
+	config, err := s.contract()
 	if err != nil {
-		return refused(problem{code: contract.Internal, subject: "the init container", expected: "a configuration that can be encoded", found: err.Error()})
+		return failed(err)
+	}
+	config.TakeOver = &before.takeOver
+	config.Warnings = append(warnings, config.Warnings...)
+	ours, err := p.fetcher(s, config, targets, before)
+	if err != nil {
+		return failed(err)
 	}
 	var operations []jsonpatch.Operation
-	operations = append(operations, p.addVolume()...)
+	operations = append(operations, p.addVolumes(s)...)
 	for _, t := range targets {
 		operations = append(operations, wire(t)...)
 	}
@@ -85,7 +96,12 @@ func (p *pod) inject(s settings, targets []target) Decision {
 	if len(operations) == 0 {
 		code = contract.AlreadyInjected
 	}
-	return Decision{Code: code, Message: code.Sentence(), Operations: operations, Warnings: warnings}
+	return Decision{Code: code, Message: code.Sentence(), Operations: operations, Warnings: config.Warnings}
+}
+
+// failed is the answer to what is our own fault.
+func failed(err error) Decision {
+	return refused(problem{code: contract.Internal, subject: "the init container", expected: "a configuration that can be encoded", found: err.Error()})
 }
 
 // maxTold bounds the mistakes in one message. Nobody makes more by accident, and the message goes into events and logs.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -26,6 +25,9 @@ type prefix struct {
 	off  bool
 }
 
+// isNothing says whether no text is left of the prefix before a secret's id.
+func (p prefix) isNothing(separator string) bool { return strings.Trim(p.text, separator) == "" }
+
 // secretName is what AWS allows in a secret's name (CreateSecret, parameter Name).
 var secretName = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]+$`)
 
@@ -33,9 +35,7 @@ func parsePrefix(value string) (prefix, error) {
 	switch {
 	case value == "none":
 		return prefix{off: true}, nil
-	case value == "":
-		return prefix{}, errors.New("a prefix such as airflow/connections, or none to turn the kind off (an empty one needs ids listed one by one, which is not supported yet)")
-	case len(value) > 500 || !secretName.MatchString(value):
+	case value != "" && (len(value) > 500 || !secretName.MatchString(value)):
 		return prefix{}, errors.New("at most 500 of the characters AWS allows in the name of a secret: A-Z a-z 0-9 / _ + = . @ -")
 	}
 	return prefix{text: value}, nil
@@ -48,27 +48,15 @@ func parseSeparator(value string) (string, error) {
 	return value, nil
 }
 
-// region is the form of every region there has been: us-gov-west-1, cn-north-1, us-isob-east-1.
-var region = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
-
 func parseRegion(value string) (string, error) {
-	if value != "" && !region.MatchString(value) {
+	if value != "" && !contract.IsRegion(value) {
 		return "", errors.New("an AWS region such as eu-central-1 (a zone such as eu-central-1a is none)")
 	}
 	return value, nil
 }
 
 func parseEndpoint(value string) (string, error) {
-	if value == "" {
-		return "", nil
-	}
-	u, err := url.Parse(value)
-	bad := err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || strings.ContainsAny(value, "?#")
-	if !bad && u.Port() != "" {
-		_, err := strconv.ParseUint(u.Port(), 10, 16)
-		bad = err != nil
-	}
-	if bad {
+	if value != "" && !contract.IsEndpoint(value) {
 		return "", errors.New("a URL such as https://vpce-0a1b.secretsmanager.eu-central-1.vpce.amazonaws.com, without user, query and fragment")
 	}
 	return value, nil

@@ -66,6 +66,14 @@ type volume struct {
 	EmptyDir *struct {
 		Medium string `json:"medium"`
 	} `json:"emptyDir"`
+	ConfigMap json.RawMessage `json:"configMap"`
+	Secret    json.RawMessage `json:"secret"`
+	Projected json.RawMessage `json:"projected"`
+}
+
+// isReadyMade says whether the kubelet fills the volume before any container runs.
+func (v volume) isReadyMade() bool {
+	return v.ConfigMap != nil || v.Secret != nil || v.Projected != nil
 }
 
 type securityContext struct {
@@ -183,6 +191,15 @@ func targets(path string, containers []container) []target {
 	return all
 }
 
+// volume finds a volume; one that is not there has nothing in it.
+func (p *pod) volume(name string) volume {
+	i := slices.IndexFunc(p.Spec.Volumes, func(v volume) bool { return v.Name == name })
+	if i < 0 {
+		return volume{}
+	}
+	return p.Spec.Volumes[i]
+}
+
 // isInjected says whether an earlier pass has put our init container there.
 func (p *pod) isInjected() bool { return slices.ContainsFunc(p.Spec.InitContainers, container.isOurs) }
 
@@ -247,7 +264,8 @@ func (p *pod) nameProblems(targets []target) []problem {
 	}
 	for _, v := range p.Spec.Volumes {
 		inMemory := v.EmptyDir != nil && v.EmptyDir.Medium == "Memory"
-		if v.Name == contract.VolumeName && !(inMemory && p.isInjected()) {
+		ours := p.isInjected() && (v.Name == contract.VolumeName && inMemory || v.Name == contract.TokenVolumeName && v.Projected != nil)
+		if !ours && (v.Name == contract.VolumeName || v.Name == contract.TokenVolumeName) {
 			taken("the volume "+v.Name, "a name that is not reserved, so rename it", "one that airflow-secrets did not add")
 		}
 	}

@@ -16,11 +16,15 @@ type problem struct {
 	is       string // what is the matter, with the next step
 	expected string // what would be right, with the next step
 	found    string // empty where showing it helps nobody, or might show a secret
+	says     string // instead of all these: the whole, where the fetcher would say the same
 }
 
 // String is one line without quotes or semicolons: problems are joined by semicolons and travel inside JSON inside JSON
 // until they reach Airflow's audit log, where each quote would be a row of backslashes.
 func (p problem) String() string {
+	if p.says != "" {
+		return plain(p.says)
+	}
 	if p.is != "" {
 		return plain(p.subject + " is " + p.is)
 	}

@@ -1,6 +1,8 @@
 package injector
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -9,32 +11,52 @@ import (
 
 // settings is what the annotations and the cluster's defaults come to for one pod.
 type settings struct {
-	connections, variables, config prefix
+	connections, variables, config names
 
-	separator   string
-	region      string
-	endpointURL string
-	read        contract.Read
-	containers  []string // empty: to be recognised
-	image       string   // empty: Injector.FetcherImage
-	resources   resources
-	fileMode    contract.FileMode
-	timeout     time.Duration
+	separator string
+	files     []contract.File
+	kwargs    map[string]any // those of the annotation backend-kwargs
 
-	configAsked bool // config-prefix was set in the pod
+	region, endpointURL string
+	roleARN, externalID string
+	webIdentityRoleARN  string
+	credentialsSecret   string
+
+	read                          contract.Read
+	onMissing, onInvalid, onEmpty contract.Response
+	timeout                       time.Duration
+
+	containers []string // empty: to be recognised
+	image      string   // empty: Injector.FetcherImage
+	resources  resources
+	fileMode   contract.FileMode
 
 	annotations, defaults map[string]string // where the values come from
+	locked                map[string]bool   // by key, without Prefix
+}
+
+// names is where one kind of things is found, and which of them are wanted.
+type names struct {
+	prefix  prefix
+	pattern string
+	ids     []string
 }
 
 // subject names a setting as whoever has to change it knows it.
 func (s *settings) subject(key string) string {
-	if _, ok := s.annotations[Prefix+key]; !ok && s.defaults[key] != "" {
+	if _, ok := s.defaults[key]; ok && !s.annotated(key) {
 		return "the cluster default " + key
 	}
 	return Prefix + key
 }
 
-func (s *settings) prefixOf(kind string) *prefix {
+// annotated says whether the pod itself has the setting.
+func (s *settings) annotated(key string) bool {
+	_, ok := s.annotations[Prefix+key]
+	return ok
+}
+
+func (s *settings) namesOf(kind string) *names {
 	switch kind {
 	case "connections":
 		return &s.connections
@@ -61,7 +83,7 @@ var builtInSettings = func() (s settings) {
 // It goes on after a mistake, so that all of them are told at once.
 func (in *Injector) settle(annotations map[string]string) (settings, []problem) {
 	s := builtInSettings
-	s.annotations, s.defaults = annotations, in.Defaults.values
+	s.annotations, s.defaults, s.locked = annotations, in.Defaults.values, in.Defaults.locked
 	problems := in.keyProblems(annotations)
 	for _, r := range table {
 		value, ok := annotations[Prefix+r.key]
@@ -78,7 +100,6 @@ func (in *Injector) settle(annotations map[string]string) (settings, []problem) 
 	if s.image == "" {
 		s.image = in.FetcherImage
 	}
-	_, s.configAsked = annotations[Prefix+"config-prefix"]
 	return s, append(problems, s.crossProblems()...)
 }
 
@@ -110,16 +131,47 @@ func (r row) problem(subject, value string, err error) problem {
 	return p
 }
 
-// crossProblems are mistakes that two settings make together.
+// crossProblems are mistakes that several settings make together.
 func (s *settings) crossProblems() []problem {
 	var problems []problem
-	for _, kind := range []string{"connections", "variables"} {
-		if p := s.prefixOf(kind); p.text != "" && s.separator != "" && strings.Trim(p.text, s.separator) == "" {
-			problems = append(problems, problem{code: contract.InvalidAnnotations, subject: s.subject(kind + "-prefix"),
-				expected: "more than separators, such as airflow/" + kind, found: shown(p.text)})
+	mistake := func(key, expected, found string) {
+		problems = append(problems, problem{code: contract.InvalidAnnotations, subject: s.subject(key), expected: expected, found: found})
+	}
+	for _, pair := range exclusive {
+		if s.annotated(pair[0]) && s.annotated(pair[1]) {
+			mistake(pair[0], "it or "+Prefix+pair[1]+", not both", "both")
 		}
 	}
-	return problems
+	for _, kind := range []string{"connections", "variables"} {
+		n := s.namesOf(kind)
+		switch {
+		case n.prefix.off && len(n.ids) > 0:
+			mistake(kind, "a prefix for the ids in "+Prefix+kind+"-prefix", "none")
+		case n.prefix.isNothing(s.separator) && !n.prefix.off && len(n.ids) == 0:
+			mistake(kind+"-prefix", "more than separators, such as airflow/"+kind+", or the ids in "+Prefix+kind+" where a name is the bare id", shown(n.prefix.text))
+		}
+	}
+	if s.externalID != "" && s.roleARN == "" {
+		mistake("external-id", "the role that asks for it in "+Prefix+"role-arn", "none")
+	}
+	return append(problems, s.kwargsProblems()...)
+}
+
+// kwargsProblems are those of the annotation backend-kwargs.
+func (s *settings) kwargsProblems() []problem {
+	if s.kwargs == nil {
+		return nil
+	}
+	const key = "backend-kwargs"
+	for _, name := range slices.Sorted(maps.Keys(s.kwargs)) {
+		if setting := contract.KwargSetting(name); setting != "" && s.annotated(setting) {
+			return []problem{{code: contract.InvalidAnnotations, subject: Prefix + key, expected: name + " or the annotation " + Prefix + setting + ", not both", found: "both"}}
+		}
+	}
+	if _, _, err := s.ownAccount().TakeKwargs(s.kwargs, nil, s.lockedSettings()); err != nil {
+		return []problem{{code: contract.InvalidAnnotations, says: Prefix + key + ": " + err.Error()}}
+	}
+	return nil
 }
 
 // warnings tell of settings that do what they say but hardly what was meant.
@@ -128,22 +180,26 @@ func (s *settings) warnings() []string {
 	if strings.HasPrefix(strings.ToLower(s.endpointURL), "http:") {
 		warnings = append(warnings, s.subject("endpoint-url")+" is http: secrets cross the network unencrypted")
 	}
-	if s.connections.off && s.variables.off {
+	if s.connections.prefix.off && s.variables.prefix.off && len(s.files) == 0 {
 		warnings = append(warnings, s.subject("connections-prefix")+" and variables-prefix are none: nothing will be read")
 	}
-	if s.configAsked {
-		warnings = append(warnings, Prefix+"config-prefix has no effect: no config option is asked for")
+	for _, key := range []string{"config-prefix", "config-lookup-pattern"} {
+		if s.annotated(key) {
+			warnings = append(warnings, Prefix+key+" has no effect: no config option is asked for")
+		}
 	}
 	return warnings
 }
 
 // contract is what the fetcher is told of the settings.
-func (s *settings) contract(warnings []string) contract.Config {
-	names := func(p prefix) *contract.Names {
-		if p.off {
-			return nil
+func (s *settings) contract() (contract.Config, error) {
+	own := s.ownAccount()
+	var warnings []string
+	if s.kwargs != nil {
+		var err error
+		if own, warnings, err = own.TakeKwargs(s.kwargs, nil, nil); err != nil {
+			return contract.Config{}, err
 		}
-		return &contract.Names{Prefix: p.text}
 	}
 	return contract.Config{
 		Version:   contract.Version,
@@ -151,11 +207,48 @@ func (s *settings) contract(warnings []string) contract.Config {
 		FileMode:  s.fileMode,
 		Timeout:   contract.Duration(s.timeout),
 		Read:      s.read,
-		Image:     s.image,
-		Accounts: []contract.Account{{
-			Name: "own", Region: s.region, EndpointURL: s.endpointURL, Separator: s.separator,
-			Connections: names(s.connections), Variables: names(s.variables),
-		}},
+		OnMissing: s.onMissing, OnInvalid: s.onInvalid, OnEmpty: s.onEmpty,
+		Image:    s.image,
+		Accounts: []contract.Account{own},
 		Warnings: warnings,
+	}, nil
+}
+
+func (s *settings) ownAccount() contract.Account {
+	own := contract.Account{
+		Name: "own", Region: s.region, EndpointURL: s.endpointURL, STSEndpointURL: s.endpointURL, Separator: s.separator,
+		KeysFromEnv: s.credentialsSecret != "",
+		Connections: s.connections.contract(), Variables: s.variables.contract(), Files: s.files,
 	}
+	if s.webIdentityRoleARN != "" {
+		own.WebIdentity = &contract.WebIdentity{RoleARN: s.webIdentityRoleARN, TokenFile: contract.TokenFile}
+	}
+	if s.roleARN != "" {
+		own.Role = &contract.Role{ARN: s.roleARN, ExternalID: s.externalID}
+	}
+	return own
+}
+
+func (n names) contract() *contract.Names {
+	if n.prefix.off {
+		return nil
+	}
+	return &contract.Names{Prefix: n.prefix.text, IDs: n.ids, Pattern: n.pattern}
+}
+
+// decided are the settings that the kwargs of the pod's backend do not change.
+func (s *settings) decided() []string {
+	var decided []string
+	for _, key := range contract.KwargSettings() {
+		identity := key == "credentials-secret" && s.annotated("web-identity-role-arn")
+		if s.kwargs != nil || s.annotated(key) || identity {
+			decided = append(decided, key)
+		}
+	}
+	return decided
+}
+
+// lockedSettings are those that nothing in a pod may set, its backend's kwargs included.
+func (s *settings) lockedSettings() []string {
+	return slices.DeleteFunc(contract.KwargSettings(), func(key string) bool { return !s.locked[key] })
 }

@@ -90,28 +90,8 @@ func wireMount(t target) []jsonpatch.Operation {
 		{Name: contract.VolumeName, MountPath: contract.Directory, ReadOnly: true}})
 }
 
-// backendProblems are backends of the pod's own. Airflow can have one, and to replace it would lose what it serves.
-func (p *pod) backendProblems(targets []target) []problem {
-	var problems []problem
-	for _, t := range targets {
-		for _, v := range backends {
-			e, ok := t.env(v.Backend)
-			if !ok || !e.fromElsewhere() && (e.Value == "" || e.Value == contract.LocalFilesystemBackend) {
-				continue
-			}
-			found := contract.ShowClass(e.Value)
-			if e.fromElsewhere() {
-				found = "a value from a Secret, a ConfigMap or a field (valueFrom)"
-			}
-			problems = append(problems, problem{code: contract.ForeignBackend, subject: v.Backend + " of the container " + t.Name,
-				expected: "no backend, since taking its kwargs over is not supported yet: remove it and set " + Prefix + "connections-prefix and variables-prefix instead",
-				found:    found})
-		}
-	}
-	return problems
-}
-
-// warnings tell what this pod's containers lose, and which of the containers asked for it does not have.
+// warnings tell what this pod's containers lose, and which of the containers asked for it does not have. A
+// LocalFilesystemBackend of the pod's own can go: its files are on no volume that Airflow's charts know of.
 func (p *pod) warnings(s settings, targets []target) []string {
 	var warnings []string
 	for _, name := range p.missing(s.containers) {
@@ -121,7 +101,7 @@ func (p *pod) warnings(s settings, targets []target) []string {
 		for _, v := range backends {
 			e, ok := t.env(v.Kwargs)
 			backend, _ := t.env(v.Backend)
-			if ok && backend.Value != "" && e.Value != contract.BackendKwargs(contract.Directory) {
+			if ok && backend.Value == contract.LocalFilesystemBackend && e.Value != contract.BackendKwargs(contract.Directory) {
 				warnings = append(warnings, shown(t.Name)+": "+v.Kwargs+" is replaced")
 			}
 		}

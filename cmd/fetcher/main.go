@@ -109,7 +109,7 @@ func fetch(stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	err := fetcher.Run(ctx, fetcher.Options{
-		Version: version, Environ: os.Environ(), Stdout: stdout, Stderr: stderr, TerminationLog: terminationLog,
+		Version: version, Environ: os.Environ(), ReadFile: os.ReadFile, Stdout: stdout, Stderr: stderr, TerminationLog: terminationLog,
 	})
 	if err != nil {
 		return 1

@@ -91,6 +91,7 @@ func newProcess(t *testing.T, endpoint func(url string) string, environ ...strin
 			Name: "own", Region: "eu-central-1", EndpointURL: endpoint(server.URL), Separator: "/",
 			Connections: &contract.Names{Prefix: "airflow/connections"},
 		}},
+		TakeOver: &contract.TakeOver{},
 	}.Encode()
 	if err != nil {
 		t.Fatal(err)

@@ -23,7 +23,10 @@ const (
 const (
 	InvalidAnnotations Code = "invalid-annotations"
 	InvalidPod         Code = "invalid-pod"
-	ForeignBackend     Code = "foreign-backend" // the fetcher's too, for what only its environment shows
+	ForeignBackend     Code = "foreign-backend" // this and the next three are the fetcher's too, for what only it can see
+	InvalidKwargs      Code = "invalid-kwargs"
+	MultiTeam          Code = "multi-team"
+	OptionFromBackend  Code = "option-from-backend"
 	NoAirflowContainer Code = "no-airflow-container"
 	NameInUse          Code = "name-in-use"
 	InvalidReview      Code = "invalid-review"
@@ -37,17 +40,22 @@ const (
 	InvalidConfig Code = "invalid-config"
 	ConfigTooNew  Code = "config-too-new"
 	InvalidEnv    Code = "invalid-environment"
-	NoRegion      Code = "no-region"
-	NoCredentials Code = "no-credentials"
-	AccessDenied  Code = "access-denied"
-	Throttled     Code = "throttled"
-	TimedOut      Code = "timed-out"
-	Unavailable   Code = "aws-unavailable"
-	AWSRefused    Code = "aws-refused"
-	NothingFound  Code = "nothing-found"
-	TooLarge      Code = "too-large"
-	WriteFailed   Code = "write-failed"
-	Stopped       Code = "stopped"
+
+	InvalidConfigFile Code = "invalid-airflow-cfg"
+	NoRegion          Code = "no-region"
+	NoCredentials     Code = "no-credentials"
+	AccessDenied      Code = "access-denied"
+	Throttled         Code = "throttled"
+	TimedOut          Code = "timed-out"
+	Unavailable       Code = "aws-unavailable"
+	AWSRefused        Code = "aws-refused"
+	NothingFound      Code = "nothing-found"
+	IDsMissing        Code = "ids-missing"
+	IDsUnusable       Code = "ids-unusable"
+	ValuesInvalid     Code = "values-invalid"
+	TooLarge          Code = "too-large"
+	WriteFailed       Code = "write-failed"
+	Stopped           Code = "stopped"
 )
 
 // Outcomes of one secret that was found and left out.
@@ -79,6 +87,9 @@ var outcomes = []struct {
 	{"an admission refuses the pod", InvalidAnnotations, "the airflow-secrets annotations of the pod cannot be followed"},
 	{"an admission refuses the pod", InvalidPod, "the pod cannot be read"},
 	{"an admission refuses the pod", ForeignBackend, "the pod names a secrets backend of its own, and Airflow can have only one"},
+	{"an admission refuses the pod", InvalidKwargs, "the kwargs of the secrets backend of the pod cannot be taken over"},
+	{"an admission refuses the pod", MultiTeam, "the pod runs Airflow with core.multi_team, which is not supported yet"},
+	{"an admission refuses the pod", OptionFromBackend, "the pod takes options of Airflow from its secrets backend, which is not supported yet"},
 	{"an admission refuses the pod", NoAirflowContainer, "no container of the pod can be told to run Airflow"},
 	{"an admission refuses the pod", NameInUse, "the pod uses a name that airflow-secrets needs"},
 	{"an admission refuses the pod", InvalidReview, "the request is not an AdmissionReview of admission.k8s.io/v1"},
@@ -88,6 +99,7 @@ var outcomes = []struct {
 	{"a fetch ends", InvalidConfig, "the configuration of the fetcher cannot be read: recreate the pod, so that the webhook writes it anew"},
 	{"a fetch ends", ConfigTooNew, "the webhook is newer than the image of the fetcher: update the image (--fetcher-image of the webhook, or the annotation airflow-secrets/image)"},
 	{"a fetch ends", InvalidEnv, "the AWS settings in the environment of the container cannot be used"},
+	{"a fetch ends", InvalidConfigFile, "airflow.cfg cannot be read as Airflow reads it"},
 	{"a fetch ends", NoRegion, "no AWS region is known: set the annotation airflow-secrets/region, or AWS_REGION in the container"},
 	{"a fetch ends", NoCredentials, "no AWS identity was found: give the service account of the pod a role (IRSA or EKS Pod Identity), or the container AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"},
 	{"a fetch ends", AccessDenied, "AWS denied access"},
@@ -96,6 +108,9 @@ var outcomes = []struct {
 	{"a fetch ends", Unavailable, "AWS could not be reached: check the network path, a service mesh, DNS, and airflow-secrets/endpoint-url"},
 	{"a fetch ends", AWSRefused, "AWS refused a call"},
 	{"a fetch ends", NothingFound, "no secret was found under any prefix: check the prefixes, the region and the account"},
+	{"a fetch ends", IDsMissing, "secrets that are asked for by name are not there: create them, or set airflow-secrets/on-missing to warn"},
+	{"a fetch ends", IDsUnusable, "secrets that are asked for by name cannot be delivered"},
+	{"a fetch ends", ValuesInvalid, "secrets hold what Airflow cannot use, and airflow-secrets/on-invalid is fail"},
 	{"a fetch ends", TooLarge, "the secrets are more than the limit: narrow the prefixes"},
 	{"a fetch ends", WriteFailed, "the files could not be written"},
 	{"a fetch ends", Stopped, "the fetcher was stopped before it was done"},
@@ -149,7 +164,15 @@ type Error struct {
 
 // Error is the code's sentence, then the detail, then the cause.
 func (e *Error) Error() string {
-	parts := []string{e.Code.Sentence()}
+	if details := e.Details(); details != "" {
+		return e.Code.Sentence() + ": " + details
+	}
+	return e.Code.Sentence()
+}
+
+// Details are the detail and the cause, without the sentence.
+func (e *Error) Details() string {
+	var parts []string
 	if e.Detail != "" {
 		parts = append(parts, e.Detail)
 	}

@@ -32,42 +32,19 @@ type Config struct {
 	// Timeout bounds the whole run, retries included.
 	Timeout Duration `json:"timeout"`
 	Read    Read     `json:"read"`
+	// OnMissing, OnInvalid and OnEmpty say whether the run fails for a secret that is asked for by id and not there, for a
+	// value that Airflow cannot use, and for nothing at all to deliver. An empty one depends: see the fetcher.
+	OnMissing Response `json:"onMissing,omitempty"`
+	OnInvalid Response `json:"onInvalid,omitempty"`
+	OnEmpty   Response `json:"onEmpty,omitempty"`
 	// Image is the one that was asked for. Another one in the pod is a mirror's that a webhook of the cluster has put there.
 	Image string `json:"image,omitempty"`
 	// Accounts in order of precedence: where two hold the same id, the first one's secret is delivered.
 	Accounts []Account `json:"accounts"`
+	// TakeOver says how to find the secrets backend that the pod has had until now. Nil: there is none to look for.
+	TakeOver *TakeOver `json:"takeOver,omitempty"`
 	// Warnings of the admission, which nobody sees there: controllers and Airflow's Kubernetes client drop them.
 	Warnings []string `json:"warnings,omitempty"`
-}
-
-// Account is one AWS account's Secrets Manager in one region, and which of its secrets are wanted.
-type Account struct {
-	// Name tells the accounts of a configuration apart in reports: "own".
-	Name string `json:"name"`
-	// Region, such as eu-central-1. Empty: what the environment says (AWS_REGION, AWS_DEFAULT_REGION).
-	Region string `json:"region,omitempty"`
-	// EndpointURL replaces the addresses of Secrets Manager and STS. Empty: AWS's own, or what the environment says.
-	EndpointURL string `json:"endpointURL,omitempty"`
-	// Separator stands between a prefix and an Airflow id in a secret's name.
-	Separator string `json:"separator"`
-	// Connections and Variables say where each kind is found. A nil one is turned off.
-	Connections *Names `json:"connections,omitempty"`
-	Variables   *Names `json:"variables,omitempty"`
-}
-
-// Names is how the Airflow ids of one kind map to the names of secrets.
-type Names struct {
-	// Prefix, without the separator at its end: every secret below it is read.
-	Prefix string `json:"prefix"`
-}
-
-// SecretPrefix is what the name of each wanted secret starts with, separator included: airflow/connections must not
-// also find airflow/connections-old/x.
-//
-// Trailing separators of the prefix are dropped as Airflow's SecretsManagerBackend does, by Python's str.rstrip, which
-// takes the separator for a set of characters.
-func (n Names) SecretPrefix(separator string) string {
-	return strings.TrimRight(n.Prefix, separator) + separator
 }
 
 // Read is how secrets are read once their names are known.
@@ -82,6 +59,18 @@ const (
 
 // Reads lists the ways to read, in the order in which they are documented.
 func Reads() []Read { return []Read{ReadAuto, ReadBatch, ReadSingle} }
+
+// Response is what a run does about something that is not as it should be.
+type Response string
+
+// The responses: to end the run with an error, or to go on and say so.
+const (
+	Fail Response = "fail"
+	Warn Response = "warn"
+)
+
+// Responses lists the responses, in the order in which they are documented.
+func Responses() []Response { return []Response{Fail, Warn} }
 
 // Encode writes the configuration for an environment variable of a pod.
 //
@@ -132,9 +121,14 @@ func (c Config) validate() error {
 	if !slices.Contains(Reads(), c.Read) {
 		return fmt.Errorf("read is %q, expected one of %v", c.Read, Reads())
 	}
+	for name, response := range map[string]Response{"onMissing": c.OnMissing, "onInvalid": c.OnInvalid, "onEmpty": c.OnEmpty} {
+		if response != "" && !slices.Contains(Responses(), response) {
+			return fmt.Errorf("%s is %q, expected one of %v", name, response, Responses())
+		}
+	}
 	for i, a := range c.Accounts {
-		if a.Name == "" || a.Separator == "" {
-			return fmt.Errorf("accounts[%d] has no name or no separator", i)
+		if err := a.validate(); err != nil {
+			return fmt.Errorf("accounts[%d]: %w", i, err)
 		}
 	}
 	return nil

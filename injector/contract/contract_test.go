@@ -89,7 +89,7 @@ func TestDecodeIsStrict(t *testing.T) {
 		"a newer one, other fields":    {`"version":1`, `"version":2,"refresh":"5m"`, contract.ConfigTooNew, "update the image"},
 		"no version":                   {`"version":1,`, ``, contract.InvalidConfig, "version is 0"},
 		"an unknown field":             {`"version":1`, `"version":1,"refresh":"5m"`, contract.InvalidConfig, `"refresh"`},
-		"an unknown field of names":    {`"prefix":"airflow/connections"`, `"prefix":"a","ids":["x"]`, contract.InvalidConfig, `"ids"`},
+		"an unknown field of names":    {`"prefix":"airflow/connections"`, `"prefix":"a","names":["x"]`, contract.InvalidConfig, `"names"`},
 		"more after the object":        {`"two"]}`, `"two"]}{}`, contract.InvalidConfig, "after top-level value"},
 		"no JSON":                      {`{"version"`, `version`, contract.InvalidConfig, contract.ConfigEnv},
 		"a folder that is relative":    {`"/var/run/secrets/airflow"`, `"secrets"`, contract.InvalidConfig, `"secrets"`},
@@ -103,7 +103,15 @@ func TestDecodeIsStrict(t *testing.T) {
 		"an unknown way to read":       {`"read":"auto"`, `"read":"fast"`, contract.InvalidConfig, `read is "fast"`},
 		"no account":                   {`"accounts":[`, `"accounts":[],"warnings":[`, contract.InvalidConfig, ""},
 		"an account without a name":    {`"name":"own"`, `"name":""`, contract.InvalidConfig, "accounts[0]"},
-		"an account without separator": {`"separator":"/"`, `"separator":""`, contract.InvalidConfig, "accounts[0]"},
+		"an id that is empty":          {`"prefix":"airflow/connections"`, `"prefix":"a","ids":[""]`, contract.InvalidConfig, "accounts[0]: connections: an id is empty"},
+		"a prefix of everything":       {`"prefix":"airflow/connections"`, `"prefix":"/"`, contract.InvalidConfig, "accounts[0]: connections: prefix is"},
+		"a pattern that is none":       {`"prefix":"airflow/connections"`, `"prefix":"a","pattern":"("`, contract.InvalidConfig, "accounts[0]: connections: pattern: expected a regular expression"},
+		"a file that climbs":           {`"separator":"/"`, `"separator":"/","files":[{"path":"../x","secret":"x"}]`, contract.InvalidConfig, `the file "../x": expected a relative path`},
+		"a file with an absolute path": {`"separator":"/"`, `"separator":"/","files":[{"path":"/etc/x","secret":"x"}]`, contract.InvalidConfig, `the file "/etc/x"`},
+		"a file in our own folder":     {`"separator":"/"`, `"separator":"/","files":[{"path":"a/..data","secret":"x"}]`, contract.InvalidConfig, `the file "a/..data"`},
+		"a file without a secret":      {`"separator":"/"`, `"separator":"/","files":[{"path":"x","secret":""}]`, contract.InvalidConfig, `the file "x" has no secret`},
+		"a role without an ARN":        {`"separator":"/"`, `"separator":"/","role":{"arn":""}`, contract.InvalidConfig, "a role has no ARN"},
+		"an unknown response":          {`"read":"auto"`, `"read":"auto","onEmpty":"ignore"`, contract.InvalidConfig, `onEmpty is "ignore"`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -127,7 +135,9 @@ func TestSecretPrefix(t *testing.T) {
 		{"airflow/connections///", "/", "airflow/connections/"},
 		{"airflow", "-", "airflow-"},
 		{"airflow/-/-", "/-", "airflow/-"}, // Python's rstrip takes the separator for a set of characters
-		{"/", "/", "/"},
+		{"/", "/", ""},
+		{"", "/", ""},
+		{"airflow-", "", "airflow-"},
 		{"airflow/connections", "__", "airflow/connections__"},
 	}
 	for _, test := range tests {

@@ -47,7 +47,7 @@ func configuration(c *inputs.Choices) contract.Config {
 		if c.OneIn(3) {
 			return nil
 		}
-		return &contract.Names{Prefix: text()}
+		return &contract.Names{Prefix: text(), IDs: inputs.Of(c, nil, nil, []string{"a", text()}), Pattern: inputs.Of(c, "", "^aws_$", "(", "é")}
 	}
 	config := contract.Config{
 		Version:   inputs.Of(c, contract.Version, contract.Version, contract.Version, contract.Version, 0, contract.Version+1),
@@ -58,7 +58,12 @@ func configuration(c *inputs.Choices) contract.Config {
 	}
 	for range 1 + c.Below(3) {
 		config.Accounts = append(config.Accounts, contract.Account{Name: inputs.Of(c, "own", "shared", text()), Region: text(), EndpointURL: text(),
-			Separator: inputs.Of(c, "/", "$", "-"), Connections: names(), Variables: names()})
+			Separator: inputs.Of(c, "/", "$", "-"), Connections: names(), Variables: names(), Role: inputs.Of(c, nil, &contract.Role{ARN: text(), Duration: 1}),
+			WebIdentity: inputs.Of(c, nil, &contract.WebIdentity{RoleARN: text()}), Files: inputs.Of(c, nil, []contract.File{{Path: "a/b", Secret: text(), Key: text()}}),
+			ConnectionWords: inputs.Of(c, nil, map[string][]string{"user": {text()}})})
+	}
+	if c.OneIn(2) {
+		config.TakeOver = &contract.TakeOver{Workers: c.OneIn(2), ConfigFile: text(), Moved: []string{text()}, Decided: inputs.Of(c, nil, []string{"sep"})}
 	}
 	for range c.Below(3) {
 		config.Warnings = append(config.Warnings, text())

@@ -16,6 +16,21 @@ const (
 	ConfigEnv = "AIRFLOW_SECRETS_CONFIG"
 	// Directory is where the volume is mounted, in our container and in Airflow's.
 	Directory = "/var/run/secrets/airflow"
+	// AirflowHome is where Airflow's image has AIRFLOW_HOME, and in it airflow.cfg unless AIRFLOW_CONFIG says otherwise.
+	AirflowHome = "/opt/airflow"
+	// TokenVolumeName and TokenFile are a service account token's that only our container has.
+	TokenVolumeName = "airflow-secrets-token"
+	TokenDirectory  = "/var/run/secrets/airflow-secrets"
+	TokenFile       = TokenDirectory + "/token"
+)
+
+// Variables that tell the fetcher which pod it runs in, for the names of its sessions. Kubernetes fills them (downward
+// API).
+const (
+	NamespaceEnv = "AIRFLOW_SECRETS_NAMESPACE"
+	PodEnv       = "AIRFLOW_SECRETS_POD"
+	DAGEnv       = "AIRFLOW_SECRETS_DAG"
+	TaskEnv      = "AIRFLOW_SECRETS_TASK"
 )
 
 // The files in Config.Directory.
@@ -23,6 +38,8 @@ const (
 	ConnectionsFile = "connections.json"
 	VariablesFile   = "variables.json"
 	ReportFile      = "report.json"
+	// FilesDirectory holds the secrets that are delivered as they are.
+	FilesDirectory = "files"
 )
 
 // Limits that the volume's size and the container's memory are derived from.
@@ -57,19 +74,24 @@ func ShowClass(value string) string {
 	return "not the name of a class (its value is not shown)"
 }
 
-// BackendEnv are the two pairs of variables by which Airflow chooses its secrets backend: [secrets] everywhere, and
-// [workers], which Airflow 3 prefers in workers.
+// BackendEnv are the two places where Airflow looks for its secrets backend: [secrets] everywhere, and [workers], which
+// Airflow 3 prefers where tasks run.
 func BackendEnv() []BackendVariables {
-	return []BackendVariables{
-		{Backend: "AIRFLOW__SECRETS__BACKEND", Kwargs: "AIRFLOW__SECRETS__BACKEND_KWARGS", KwargPrefix: "AIRFLOW__SECRETS__BACKEND_KWARG__"},
-		{Backend: "AIRFLOW__WORKERS__SECRETS_BACKEND", Kwargs: "AIRFLOW__WORKERS__SECRETS_BACKEND_KWARGS", KwargPrefix: "AIRFLOW__WORKERS__SECRETS_BACKEND_KWARG__"},
+	of := func(section, option string) BackendVariables {
+		return BackendVariables{
+			Section: section, BackendOption: option, KwargsOption: option + "_kwargs",
+			Backend: EnvName(section, option), Kwargs: EnvName(section, option+"_kwargs"), KwargPrefix: EnvName(section, option+"_kwarg__"),
+		}
 	}
+	return []BackendVariables{of("secrets", "backend"), of("workers", "secrets_backend")}
 }
 
 // BackendVariables name one place where Airflow looks for its secrets backend.
 type BackendVariables struct {
-	Backend string // the class
-	Kwargs  string // its keyword arguments, as JSON
+	Section, BackendOption, KwargsOption string // in airflow.cfg
+
+	Backend string // the variable with the class
+	Kwargs  string // the variable with its keyword arguments, as JSON
 	// KwargPrefix starts the variables that each give one keyword argument more (Airflow 3.2 on).
 	KwargPrefix string
 }

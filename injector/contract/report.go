@@ -36,6 +36,8 @@ type Kind string
 const (
 	Connections Kind = "connections"
 	Variables   Kind = "variables"
+	// Files are no things of Airflow's: they are delivered as they are, and their id is their path.
+	Files Kind = "files"
 )
 
 // LeftOut is one secret that was found and is not delivered, and why.

@@ -94,8 +94,31 @@ func TestNoSecretSlipsOut(t *testing.T) {
 		"a folder in the way": {change: func(_ *testing.T, p *pod) {
 			os.MkdirAll(filepath.Join(p.config.Directory, contract.ConnectionsFile), 0o755)
 		}, fails: true},
-		"a key in a wrong place": {change: func(_ *testing.T, p *pod) { p.environ = []string{"AIRFLOW__SECRETS__BACKEND=" + canary} }, fails: true},
-		"a key AWS rejects":      {change: func(t *testing.T, _ *pod) { t.Setenv("AWS_ACCESS_KEY_ID", "AKIAUNKNOWN") }, fails: true},
+		"a key in a wrong place": {change: func(_ *testing.T, p *pod) {
+			p.config.TakeOver = &contract.TakeOver{}
+			p.environ = []string{"AIRFLOW__SECRETS__BACKEND=" + canary}
+		}, fails: true},
+		"keys in kwargs": {change: func(_ *testing.T, p *pod) {
+			p.config.TakeOver = &contract.TakeOver{}
+			p.environ = []string{"AIRFLOW__SECRETS__BACKEND=" + contract.SecretsManagerBackend,
+				`AIRFLOW__SECRETS__BACKEND_KWARGS={"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "` + canaryKey + `"}`}
+		}},
+		"kwargs that are none": {change: func(_ *testing.T, p *pod) {
+			p.config.TakeOver = &contract.TakeOver{}
+			p.environ = []string{"AIRFLOW__SECRETS__BACKEND=" + contract.SecretsManagerBackend, "AIRFLOW__SECRETS__BACKEND_KWARGS={" + canaryKey}
+		}, fails: true},
+		"an airflow.cfg that cannot be read": {change: func(t *testing.T, p *pod) {
+			p.config.TakeOver = &contract.TakeOver{ConfigFile: filepath.Join(t.TempDir(), "airflow.cfg")}
+			text := "[secrets]\nbackend = " + contract.SecretsManagerBackend + "\nbackend_kwargs = {\"" + canaryKey + "\": \"" + canaryToken + "\"}\n" + canaryKey + "\n"
+			if err := os.WriteFile(p.config.TakeOver.ConfigFile, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, fails: true},
+		"files": {change: func(_ *testing.T, p *pod) {
+			p.put("team/ca", `{"pem": "`+canaryKey+`"}`)
+			p.config.Accounts[0].Files = []contract.File{{Path: "ca.pem", Secret: "team/ca", Key: "pem"}, {Path: "bad", Secret: "airflow/variables/text", Key: "pem"}}
+		}, fails: true},
+		"a key AWS rejects": {change: func(t *testing.T, _ *pod) { t.Setenv("AWS_ACCESS_KEY_ID", "AKIAUNKNOWN") }, fails: true},
 		"an endpoint with a password": {change: func(t *testing.T, p *pod) {
 			p.config.Accounts[0].EndpointURL = ""
 			t.Setenv("AWS_ENDPOINT_URL", "ftp://user:"+canaryKey+"@h")

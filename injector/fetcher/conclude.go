@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -15,9 +17,13 @@ import (
 )
 
 // logStart says what the run is about to do.
-func logStart(log *slog.Logger, version string, c contract.Config) {
-	log.Info("fetching secrets", slog.String("version", version), slog.String("directory", c.Directory),
-		slog.Any("accounts", c.Accounts), slog.String("read", string(c.Read)), slog.String("timeout", time.Duration(c.Timeout).String()))
+func logStart(log *slog.Logger, version string, s Setup) {
+	log.Info("fetching secrets", slog.String("version", version), slog.String("directory", s.Directory),
+		slog.Any("accounts", s.Accounts), slog.String("read", string(s.Read)), slog.String("timeout", time.Duration(s.Timeout).String()))
+	if s.Former.Name != "" {
+		log.Info("the settings are those of the pod's backend", slog.String("backend", s.Former.Name),
+			slog.String("kwargs", s.Former.KwargsName), slog.Any("names", slices.Sorted(maps.Keys(s.Former.Kwargs))))
+	}
 }
 
 // conclude tells the run's end in the log, on stderr and in the termination message.
@@ -36,7 +42,7 @@ func conclude(o Options, log *slog.Logger, report contract.Report, err error, to
 	}
 	log.Log(context.Background(), level, text, slog.String("code", string(outcome(err))),
 		slog.Int("connections", len(report.Connections)), slog.Int("variables", len(report.Variables)),
-		slog.Int("leftOut", len(report.LeftOut)), slog.String("duration", took.Round(time.Millisecond).String()))
+		slog.Int("files", len(report.Files)), slog.Int("leftOut", len(report.LeftOut)), slog.String("duration", took.Round(time.Millisecond).String()))
 	fmt.Fprintln(o.Stderr, message)
 	writeTerminationLog(o.TerminationLog, message)
 }
@@ -67,6 +73,9 @@ func lastWord(report contract.Report, err error) string {
 		return shorten(fmt.Sprintf("%s: %s", codeOf(err), err))
 	}
 	parts := []string{fmt.Sprintf("%s: connections %d, variables %d", contract.Fetched, len(report.Connections), len(report.Variables))}
+	if n := len(report.Files); n > 0 {
+		parts[0] += fmt.Sprintf(", files %d", n)
+	}
 	if len(report.LeftOut) > 0 {
 		var ids []string
 		for _, l := range report.LeftOut {

@@ -1,62 +1,156 @@
 package fetcher
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
+	"github.com/airflow-secrets/airflow-secrets/injector/fetcher/airflowcfg"
 )
 
-// configure reads what the webhook wrote. Before that it refuses what only the container's environment shows: the
-// webhook cannot see into the Secrets and ConfigMaps that the pod's envFrom names.
-func configure(environ []string) (contract.Config, error) {
-	if problems := foreignBackends(environ); len(problems) > 0 {
-		return contract.Config{}, &contract.Error{Code: contract.ForeignBackend, Detail: strings.Join(problems, "; ")}
-	}
-	text, ok := lookup(environ, contract.ConfigEnv)
-	if !ok {
-		return contract.Config{}, &contract.Error{Code: contract.InvalidConfig, Detail: contract.ConfigEnv + " is not set"}
-	}
-	return contract.Decode(text)
+// Setup is what a run is about to do.
+type Setup struct {
+	contract.Config
+	// Former is the backend whose keyword arguments are in the Config already.
+	Former contract.Backend
 }
 
-// foreignBackends lists the variables that keep Airflow from reading our files with LocalFilesystemBackend, and what to
-// do about each, in order of their names.
-func foreignBackends(environ []string) []string {
-	var problems []string
-	for _, backend := range contract.BackendEnv() {
-		if class, _ := lookup(environ, backend.Backend); class != "" && class != contract.LocalFilesystemBackend {
-			problems = append(problems, fmt.Sprintf("%s is %s: taking its settings over is not supported yet, so "+
-				"remove %s from the Secret or ConfigMap that the pod's envFrom names, and name the prefixes in annotations",
-				backend.Backend, contract.ShowClass(class), backend.Backend))
-		}
-		for _, name := range withPrefix(environ, backend.KwargPrefix) {
-			problems = append(problems, fmt.Sprintf("%s gives LocalFilesystemBackend an argument that it does not know, so it would "+
-				"not start: remove %s from the Secret or ConfigMap that the pod's envFrom names", name, name))
+// Configure reads what the webhook wrote, and puts into it what it could not see: the backend that the pod has had until
+// now, in the container's environment and in its airflow.cfg. Its errors are *contract.Error; they show no value of a
+// variable or a file, since any may be a key.
+func Configure(o Options) (Setup, error) {
+	text, ok := lookup(o.Environ, contract.ConfigEnv)
+	if !ok {
+		return Setup{}, &contract.Error{Code: contract.InvalidConfig, Detail: contract.ConfigEnv + " is not set"}
+	}
+	config, err := contract.Decode(text)
+	if err != nil || config.TakeOver == nil {
+		return Setup{Config: config}, err
+	}
+	return takeOver(o, config)
+}
+
+func takeOver(o Options, config contract.Config) (Setup, error) {
+	if err := checkOverrides(o.Environ, config.TakeOver.Moved); err != nil {
+		return Setup{}, err
+	}
+	places, err := places(o, config.TakeOver.ConfigFile)
+	if err != nil {
+		return Setup{}, err
+	}
+	config.Warnings = append(config.Warnings, unseen(o.Environ, config.TakeOver.ConfigFile)...)
+	finder := contract.Finder{Places: places, Env: variables(o.Environ), Workers: config.TakeOver.Workers}
+	former, err := finder.Find()
+	if err != nil || former.Name == "" {
+		return Setup{Config: config}, err
+	}
+	own, warnings, err := config.Accounts[0].TakeKwargs(former.Kwargs, config.TakeOver.Decided, config.TakeOver.Locked)
+	if err != nil {
+		return Setup{}, &contract.Error{Code: contract.InvalidKwargs, Detail: former.KwargsName, Err: err}
+	}
+	config.Accounts = slices.Concat([]contract.Account{own}, config.Accounts[1:])
+	config.Warnings = append(config.Warnings, warnings...)
+	return Setup{Config: config, Former: former}, nil
+}
+
+// places are where Airflow looks for its options: the environment first, then airflow.cfg, where it has one.
+func places(o Options, configFile string) ([]contract.Lookup, error) {
+	inEnv := contract.InEnv(func(name string) (string, bool) { return lookup(o.Environ, name) })
+	all := []contract.Lookup{selfContained(inEnv)}
+	if configFile == "" {
+		return all, nil
+	}
+	text, err := o.ReadFile(configFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return all, nil // as Airflow, which goes on with its defaults
+	}
+	if err != nil {
+		return nil, &contract.Error{Code: contract.InvalidConfigFile, Err: err}
+	}
+	file, err := airflowcfg.Parse(string(text))
+	if err != nil {
+		return nil, &contract.Error{Code: contract.InvalidConfigFile, Detail: configFile, Err: err}
+	}
+	return append(all, inFile(file, configFile)), nil
+}
+
+// unseen warns of an airflow.cfg elsewhere than where the webhook could see it: variables in this container's environment
+// that move it come by envFrom.
+func unseen(environ []string, configFile string) []string {
+	seen := cmp.Or(configFile, path.Join(contract.AirflowHome, "airflow.cfg"))
+	for name, file := range map[string]string{"AIRFLOW_CONFIG": "", "AIRFLOW_HOME": "airflow.cfg"} {
+		value, ok := lookup(environ, name)
+		if elsewhere := path.Join(value, file); ok && value != "" && elsewhere != seen {
+			return []string{fmt.Sprintf("%s comes by envFrom and says that airflow.cfg is %s, which is not seen: set %s in env, or give the settings of its secrets backend in annotations", name, elsewhere, name)}
 		}
 	}
+	return nil
+}
+
+// inFile looks options up in airflow.cfg.
+func inFile(file airflowcfg.File, name string) contract.Lookup {
+	return func(section, option string) (string, string, error) {
+		called := fmt.Sprintf("[%s] %s of %s", section, option, path.Base(name))
+		value, ok, err := file.Get(section, option)
+		switch {
+		case err != nil:
+			return "", called, &contract.Error{Code: contract.InvalidConfigFile, Detail: called, Err: err}
+		case !ok:
+			return "", "", nil
+		}
+		return value, called, nil
+	}
+}
+
+// selfContained refuses values in which Airflow would put other variables: this container does not have them.
+func selfContained(in contract.Lookup) contract.Lookup {
+	return func(section, option string) (string, string, error) {
+		value, name, err := in(section, option)
+		if err == nil && name != "" {
+			if err := airflowcfg.SelfContained(value); err != nil {
+				return "", name, &contract.Error{Code: contract.InvalidKwargs, Detail: name, Err: err}
+			}
+		}
+		return value, name, err
+	}
+}
+
+// checkOverrides refuses variables that come by envFrom, so that no patch could take them from Airflow, and that give
+// LocalFilesystemBackend an argument that it does not know: Airflow 3.2 and later would not start.
+func checkOverrides(environ, moved []string) error {
+	var problems []string
+	for _, of := range contract.BackendEnv() {
+		for name := range variables(environ) {
+			if strings.HasPrefix(name, of.KwargPrefix) && !slices.Contains(moved, name) {
+				problems = append(problems, fmt.Sprintf("%s comes from a Secret or ConfigMap that the pod's envFrom names, and gives an argument to "+
+					"LocalFilesystemBackend, which does not know it: move it into %s", name, of.Kwargs))
+			}
+		}
+	}
+	if len(problems) == 0 {
+		return nil
+	}
 	slices.Sort(problems)
-	return problems
+	return &contract.Error{Code: contract.InvalidKwargs, Detail: strings.Join(problems, "; ")}
 }
 
 // lookup finds a variable. Of a name that is there twice the last one counts, as in os/exec.
 func lookup(environ []string, name string) (value string, ok bool) {
-	for _, variable := range environ {
-		if v, found := strings.CutPrefix(variable, name+"="); found {
-			value, ok = v, true
-		}
-	}
+	value, ok = variables(environ)[name]
 	return value, ok
 }
 
-// withPrefix lists the names of the variables that start with prefix.
-func withPrefix(environ []string, prefix string) []string {
-	var names []string
+// variables maps the names of an environment to its values.
+func variables(environ []string) map[string]string {
+	all := make(map[string]string, len(environ))
 	for _, variable := range environ {
-		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, prefix) {
-			names = append(names, name)
-		}
+		name, value, _ := strings.Cut(variable, "=")
+		all[name] = value
 	}
-	return names
+	return all
 }

@@ -153,6 +153,9 @@ func (s *store) folder(t *testing.T) *folder {
 	return &folder{store: s, t: t, root: root, path: filepath.Join(root, "secrets", "airflow")}
 }
 
+// rawFile is a secret that is delivered as it is, in a folder of its own.
+const rawFile = "deep/raw"
+
 // prepare makes what every folder holds from now on.
 func (s *store) prepare(t *testing.T, do func(*folder)) {
 	f := s.folder(t)
@@ -173,6 +176,7 @@ func (f *folder) command(g generation) *exec.Cmd {
 	account := &f.config.Accounts[0]
 	f.config.Directory = f.path
 	account.Connections.Prefix, account.Variables.Prefix = string(g)+"/connections", string(g)+"/variables"
+	account.Files = []contract.File{{Path: rawFile, Secret: string(g) + "/variables/v0"}}
 	config, err := f.config.Encode()
 	if err != nil {
 		f.t.Fatal(err)
@@ -229,7 +233,7 @@ func (f *folder) trace(fate func(int, operation) fate) ([]operation, syscall.Wai
 func (f *folder) read(through string) map[string]string {
 	f.t.Helper()
 	found := map[string]string{}
-	for _, name := range []string{contract.ConnectionsFile, contract.VariablesFile, contract.ReportFile} {
+	for _, name := range []string{contract.ConnectionsFile, contract.VariablesFile, contract.ReportFile, contract.FilesDirectory + "/" + rawFile} {
 		text, err := os.ReadFile(filepath.Join(f.path, through, name))
 		switch {
 		case err == nil:
@@ -270,8 +274,8 @@ func (f *folder) expectTidy() {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if len(entries) != 5 || len(f.sets()) != 1 {
-		f.t.Errorf("the folder holds %v, expected one set, ..data and three links", entries)
+	if len(entries) != 6 || len(f.sets()) != 1 {
+		f.t.Errorf("the folder holds %v, expected one set, ..data and four links", entries)
 	}
 }
 

@@ -44,7 +44,7 @@ func TestManyConnectionsAreWarnedOf(t *testing.T) {
 		if got := len(warnings) == 1; got != warned || len(warnings) > 1 {
 			t.Fatalf("%d connections: warnings are %q, expected one: %v", n, warnings, warned)
 		}
-		for _, part := range []string{fmt.Sprintf("there are %d connections", n), "0.5 s with 1000", "airflow-secrets/connections-prefix", "airflow-secrets/deliver"} {
+		for _, part := range []string{fmt.Sprintf("there are %d connections", n), "0.5 s with 1000", "airflow-secrets/connections-prefix", "airflow-secrets/connections"} {
 			if warned && (!strings.Contains(warnings[0], part) || !strings.Contains(p.stderr.String(), part)) {
 				t.Errorf("the warning is %q and stderr %q, expected %q in both", warnings[0], &p.stderr, part)
 			}

@@ -3,9 +3,7 @@
 package fetcher
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,8 +11,6 @@ import (
 	"time"
 
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
-	"github.com/airflow-secrets/airflow-secrets/injector/fetcher/airflow"
-	"github.com/airflow-secrets/airflow-secrets/injector/fetcher/secret"
 	"github.com/airflow-secrets/airflow-secrets/injector/fetcher/source"
 )
 
@@ -24,6 +20,8 @@ type Options struct {
 	Version string
 	// Environ is the environment, as os.Environ gives it. Only the AWS SDK looks at the process's own instead.
 	Environ []string
+	// ReadFile reads a file of the container, as os.ReadFile does: airflow.cfg, where a volume holds it.
+	ReadFile func(path string) ([]byte, error)
 	// Stdout receives the log, a JSON object a line. Stderr receives one line at the end, for people.
 	Stdout, Stderr io.Writer
 	// TerminationLog is the file in which Kubernetes looks for that line, /dev/termination-log. It is written only where
@@ -51,91 +49,49 @@ func fetch(ctx context.Context, o Options, log *slog.Logger) (report contract.Re
 			report, err = contract.Report{}, panicked(cause, log)
 		}
 	}()
-	config, err := configure(o.Environ)
+	setup, err := Configure(o)
 	if err != nil {
 		return contract.Report{}, err
 	}
-	logStart(log, o.Version, config)
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(config.Timeout))
+	logStart(log, o.Version, setup)
+	result, err := Check(ctx, setup, log)
+	if err != nil {
+		return contract.Report{}, err
+	}
+	if err := write(setup.Directory, setup.FileMode, result.files, result.Report); err != nil {
+		return contract.Report{}, err
+	}
+	return result.Report, nil
+}
+
+// Result is what a run would write, and what it took to find out.
+type Result struct {
+	Report contract.Report
+	// Found is what AWS gave, without the values.
+	Found source.Found
+
+	files map[string][]byte // name → content
+}
+
+// Check does all of a run but writing. Its errors are those of Run; the result then tells how far it came.
+func Check(ctx context.Context, setup Setup, log *slog.Logger) (Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(setup.Timeout))
 	defer cancel()
-	found, err := source.Gather(ctx, config, log)
+	found, err := source.Gather(ctx, setup.Config, log)
 	if err != nil {
-		return contract.Report{}, err
+		return Result{Report: contract.NewReport(), Found: found}, err
 	}
-	files, report, err := convert(found)
-	if err != nil {
-		return contract.Report{}, err
-	}
-	first := slices.Concat(config.Warnings, turnedOff(config), slow(len(report.Connections)))
+	files, report, err := convert(setup, found)
+	first := slices.Concat(setup.Warnings, turnedOff(setup.Config), slow(len(report.Connections)))
 	report.Warnings = slices.Insert(report.Warnings, 0, first...)
-	if err := write(config.Directory, config.FileMode, files, report); err != nil {
-		return contract.Report{}, err
-	}
-	return report, nil
-}
-
-// convert makes Airflow's files of what was found, and the report of what became of each secret. It forgets each value as
-// it goes: the container's memory has no room for all of them twice.
-func convert(found source.Found) (map[string][]byte, contract.Report, error) {
-	entries := map[contract.Kind]map[string]secret.Value{contract.Connections: {}, contract.Variables: {}}
-	delivered := map[contract.Kind][]contract.Delivered{contract.Connections: {}, contract.Variables: {}}
-	report := contract.NewReport()
-	report.LeftOut = append(report.LeftOut, found.LeftOut...)
-	report.Collisions = append(report.Collisions, found.Collisions...)
-	report.Warnings = append(report.Warnings, found.Warnings...)
-	size := 0
-	for i := range found.Secrets {
-		s := &found.Secrets[i]
-		entry, err := convertOne(*s)
-		s.Value = secret.Value{}
-		if err != nil {
-			report.LeftOut = append(report.LeftOut, leftOut(*s, err))
-			continue
-		}
-		if size += len(s.ID) + entry.Len(); size > contract.MaxWrittenBytes {
-			return nil, report, tooLarge(size)
-		}
-		entries[s.Kind][s.ID] = entry
-		delivered[s.Kind] = append(delivered[s.Kind], contract.Delivered{ID: s.ID, ARN: s.ARN, Account: s.Account})
-	}
-	report.Connections, report.Variables = delivered[contract.Connections], delivered[contract.Variables]
-	slices.SortStableFunc(report.LeftOut, func(a, b contract.LeftOut) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
-	})
-	return map[string][]byte{
-		contract.ConnectionsFile: airflow.File(entries[contract.Connections]),
-		contract.VariablesFile:   airflow.File(entries[contract.Variables]),
-	}, report, nil
-}
-
-func convertOne(s source.Secret) (secret.Value, error) {
-	switch s.Kind {
-	case contract.Connections:
-		return airflow.Connection(s.Value)
-	case contract.Variables:
-		return airflow.Variable(s.Value)
-	}
-	return secret.Value{}, fmt.Errorf("converting a secret of kind %q, which there is not", s.Kind)
-}
-
-// leftOut is a secret that Airflow could not use.
-func leftOut(s source.Secret, err error) contract.LeftOut {
-	return contract.LeftOut{Kind: s.Kind, ID: s.ID, Code: codeOf(err), Sentence: err.Error()}
-}
-
-// codeOf is the outcome that err stands for.
-func codeOf(err error) contract.Code {
-	var e *contract.Error
-	if errors.As(err, &e) {
-		return e.Code
-	}
-	return contract.Internal
+	found.Secrets = nil
+	return Result{Report: report, Found: found, files: files}, err
 }
 
 // turnedOff warns of a configuration that asks for nothing.
 func turnedOff(c contract.Config) []string {
 	for _, a := range c.Accounts {
-		if a.Connections != nil || a.Variables != nil {
+		if a.Connections != nil || a.Variables != nil || len(a.Files) > 0 {
 			return nil
 		}
 	}
@@ -155,6 +111,6 @@ func slow(connections int) []string {
 	}
 	return []string{fmt.Sprintf("there are %d connections, and Airflow builds all of them at every look-up: that takes about 0.05 s "+
 		"with 100 and 0.5 s with 1000, and the first look-up of each task in Airflow 3 about 0.6 s with 100, 2 s with 200 and over 30 s with 1000: "+
-		"let airflow-secrets/connections-prefix name fewer, or, where this version supports it, "+
-		"name the ids in airflow-secrets/connections or set airflow-secrets/deliver to env", connections)}
+		"let airflow-secrets/connections-prefix or a look-up pattern choose fewer, "+
+		"or name the ids in airflow-secrets/connections", connections)}
 }

@@ -83,7 +83,7 @@ func (p *pod) runWith(ctx context.Context, variables ...string) error {
 	p.stdout.Reset()
 	p.stderr.Reset()
 	return fetcher.Run(ctx, fetcher.Options{
-		Version: "test", Environ: slices.Concat(p.environ, variables),
+		Version: "test", Environ: slices.Concat(p.environ, variables), ReadFile: os.ReadFile,
 		Stdout: &p.stdout, Stderr: &p.stderr, TerminationLog: p.terminationLog,
 	})
 }
@@ -307,48 +307,6 @@ func TestWarningsOfReadingAreReported(t *testing.T) {
 	}
 	if report := p.report(t); len(report.Warnings) != 1 || !strings.Contains(report.Warnings[0], "secretsmanager:BatchGetSecretValue") {
 		t.Errorf("warnings are %q, expected the permission that would save calls", report.Warnings)
-	}
-}
-
-func TestForeignBackendsAreRefused(t *testing.T) {
-	const remedy = "from the Secret or ConfigMap"
-	tests := map[string]struct {
-		environ []string
-		says    []string // nil: not refused
-		hides   string
-	}{
-		"none":                         {[]string{"AIRFLOW__CORE__FERNET_KEY=x", "AIRFLOW__SECRETS__BACKEND_KWARGS={}"}, nil, ""},
-		"ours":                         {[]string{"AIRFLOW__SECRETS__BACKEND=" + contract.LocalFilesystemBackend}, nil, ""},
-		"an empty one":                 {[]string{"AIRFLOW__SECRETS__BACKEND="}, nil, ""},
-		"AWS's":                        {[]string{"AIRFLOW__SECRETS__BACKEND=airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"}, []string{"AIRFLOW__SECRETS__BACKEND is airflow.providers.amazon", "not supported yet", remedy}, ""},
-		"that of workers":              {[]string{"AIRFLOW__WORKERS__SECRETS_BACKEND=a.B"}, []string{"AIRFLOW__WORKERS__SECRETS_BACKEND is a.B", remedy}, ""},
-		"an argument":                  {[]string{"AIRFLOW__SECRETS__BACKEND_KWARG__ROLE_ARN=canary"}, []string{"AIRFLOW__SECRETS__BACKEND_KWARG__ROLE_ARN", remedy}, "canary"},
-		"an argument of workers":       {[]string{"AIRFLOW__WORKERS__SECRETS_BACKEND_KWARG__X=canary"}, []string{"AIRFLOW__WORKERS__SECRETS_BACKEND_KWARG__X", remedy}, "canary"},
-		"something pasted there":       {[]string{"AIRFLOW__SECRETS__BACKEND=canary/+==. x"}, []string{"AIRFLOW__SECRETS__BACKEND is not the name of a class"}, "canary"},
-		"several, all told":            {[]string{"AIRFLOW__SECRETS__BACKEND=a.B", "AIRFLOW__WORKERS__SECRETS_BACKEND=c.D"}, []string{"a.B", "c.D", "; "}, ""},
-		"a variable that has a longer": {[]string{"AIRFLOW__SECRETS__BACKENDS=a.B", "XAIRFLOW__SECRETS__BACKEND=a.B"}, nil, ""},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			p := newPod(t)
-			p.put("airflow/connections/db", "postgres://db")
-			p.environ = test.environ
-			err := p.run(t)
-			if test.says == nil {
-				if err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			expectCode(t, err, contract.ForeignBackend, test.says...)
-			if test.hides != "" && strings.Contains(err.Error()+p.stdout.String()+p.stderr.String(), test.hides) {
-				t.Errorf("the value is shown: %v", err)
-			}
-			if len(p.aws.Requests()) != 0 {
-				t.Error("AWS was asked before the environment was")
-			}
-			p.expectNothing(t)
-		})
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 // own, and the name that each is known by leads there through one link.
 //
 //	connections.json -> ..data/connections.json
+//	files            -> ..data/files
 //	..data           -> ..set-1234567890
 //	..set-1234567890/connections.json
 //
@@ -83,7 +84,7 @@ func (w *writer) replace(files map[string][]byte) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
+	for _, name := range entries(files) {
 		if err := w.link(filepath.Join(dataLink, name), name); err != nil {
 			return err
 		}
@@ -96,6 +97,17 @@ func (w *writer) replace(files map[string][]byte) error {
 	}
 	w.sweep(set)
 	return nil
+}
+
+// entries are the names in the folder by which the files are reached, in order: a file's own, or that of its folder.
+func entries(files map[string][]byte) []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if first, _, _ := strings.Cut(name, "/"); !slices.Contains(names, first) {
+			names = append(names, first)
+		}
+	}
+	return names
 }
 
 func (w *writer) path(name string) string { return filepath.Join(w.directory, name) }
@@ -153,12 +165,30 @@ func (w *writer) writeSet(files map[string][]byte) (string, error) {
 	if err := os.Chmod(set, directoryMode); err != nil { // past the umask and MkdirTemp's own mode
 		return "", err
 	}
-	for name, content := range files {
-		if err := writeFile(filepath.Join(set, name), content, w.mode); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := makeFolders(set, filepath.Dir(name)); err != nil {
+			return "", err
+		}
+		if err := writeFile(filepath.Join(set, name), files[name], w.mode); err != nil {
 			return "", err
 		}
 	}
 	return filepath.Base(set), nil
+}
+
+// makeFolders makes what is missing of a path below the set.
+func makeFolders(set, path string) error {
+	if path == "." {
+		return nil
+	}
+	if err := makeFolders(set, filepath.Dir(path)); err != nil {
+		return err
+	}
+	path = filepath.Join(set, path)
+	if err := os.Mkdir(path, directoryMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return os.Chmod(path, directoryMode) // past the umask
 }
 
 func writeFile(path string, content []byte, mode fs.FileMode) (err error) {

@@ -139,7 +139,7 @@ func (o object) emptyList(c *inputs.Choices) {
 // AWS, and that have nothing to do with us and are nobody's business.
 func (o object) addEnv(c *inputs.Choices) {
 	of := contract.BackendEnv()[c.Below(2)]
-	value := inputs.Of(c, "", PodCanary, `{"a": "`+PodCanary+`"}`)
+	value := inputs.Of(c, "", takenCanary, `{"a": "`+takenCanary+`"}`, `{"connections_prefix": "team", "aws_access_key_id": "AKIA", "aws_secret_access_key": "`+takenCanary+`"}`)
 	e := object{"name": "SECRET", "value": PodCanary}
 	switch c.Below(10) {
 	case 0:
@@ -150,14 +150,16 @@ func (o object) addEnv(c *inputs.Choices) {
 		e["name"], e["value"] = of.Kwargs, inputs.Of(c, value, contract.BackendKwargs(contract.Directory))
 	case 3:
 		e["name"], e["value"] = of.Backend, inputs.Of(c, "", contract.LocalFilesystemBackend)
-		if c.OneIn(8) {
-			e["value"] = "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
+		if c.OneIn(2) {
+			e["value"] = inputs.Of(c, contract.SecretsManagerBackend, contract.SecretsManagerBackend, contract.SecretsManagerBackend, "airflow.providers.hashicorp.secrets.vault.VaultBackend")
 		}
 	case 4, 5:
 		e["name"] = inputs.Of(c, "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CA_BUNDLE", "AWS_CONFIG_FILE", "https_proxy", "NO_PROXY", "PROXY_PASSWORD")
-		e["value"] = inputs.Of(c, "eu-west-1", identityCanary, "/token/token", "/etc/ssl/ca.pem", contract.Directory+"/files/config", "/", "http://a:$(PROXY_PASSWORD)@b")
+		e["value"] = inputs.Of(c, "eu-west-1", takenCanary, "/token/token", "/etc/ssl/ca.pem", contract.Directory+"/files/config", "/", "http://a:$(PROXY_PASSWORD)@b")
 	case 6:
 		e["name"] = inputs.Of(c, "AIRFLOW__CORE__FERNET_KEY", "AIRFLOW_CONN_DB", "X")
+	case 7:
+		e["name"], e["value"] = inputs.Of(c, "AIRFLOW__CORE__FERNET_KEY_SECRET", "AIRFLOW__CORE__MULTI_TEAM"), inputs.Of(c, takenCanary, "False", "True")
 	}
 	switch c.Below(8) {
 	case 5:
@@ -187,10 +189,10 @@ func (o object) repeatEnv(c *inputs.Choices) {
 	again := object{"name": e["name"], "value": e["value"]}
 	switch name, _ := e["name"].(string); {
 	case strings.HasSuffix(name, "BACKEND") || !c.OneIn(2):
-	case name == "SECRET" || strings.HasPrefix(name, "AIRFLOW"):
+	case name == "SECRET" || strings.HasPrefix(name, "AIRFLOW") && !strings.Contains(name, "BACKEND") && !strings.HasSuffix(name, "_SECRET") && !strings.HasSuffix(name, "_TEAM"):
 		again["value"] = PodCanary
-	default: // it may lead to AWS, or be named by one that does
-		again["value"] = identityCanary
+	default: // it may lead to AWS or choose a backend, or be named by one that does
+		again["value"] = takenCanary
 	}
 	from.insert(c, "env", again)
 }

@@ -16,8 +16,9 @@ const (
 	Canary = "canary-of-the-"
 	// PodCanary stands in arguments, environment and annotations, and may not even be in a patch.
 	PodCanary = Canary + "pod"
-	// identityCanary stands in variables that lead to AWS, which our container gets as they are.
-	identityCanary = Canary + "identity"
+	// takenCanary stands in variables that our container gets as they are: those that lead to AWS, and those by which the pod
+	// has chosen a backend.
+	takenCanary = Canary + "taken"
 )
 
 // Generator makes pods out of choices: the cases and the charts' pods, changed in the ways in which pods differ.

@@ -59,7 +59,7 @@ func (o object) proxyFirst(c *inputs.Choices) {
 func (o object) override(c *inputs.Choices) {
 	for _, container := range o.wired() {
 		of := contract.BackendEnv()[c.Below(2)]
-		container.insert(c, "env", object{"name": inputs.Of(c, of.KwargPrefix+"X", of.Kwargs+"_CMD", of.Kwargs), "value": PodCanary})
+		container.insert(c, "env", object{"name": inputs.Of(c, of.KwargPrefix+"X", of.Kwargs+"_CMD", of.Kwargs), "value": takenCanary})
 	}
 }
 

@@ -22,14 +22,14 @@ import (
 // for a value that is a JSON object, a string for any other, which Airflow takes for a URI.
 //
 // An error is a *contract.Error with the code SecretEmpty or SecretMalformed. It holds no part of the value.
-func Connection(value secret.Value) (secret.Value, error) {
+func Connection(value secret.Value, how Reading) (secret.Value, error) {
 	text, err := stripped(value.Unwrap()) // rule 1
 	if err != nil {
 		return secret.Value{}, err
 	}
 	entry := textValue(text)
 	if strings.HasPrefix(text, "{") {
-		entry, err = fromJSON(value.Unwrap()) // rules 2 to 6
+		entry, err = fromJSON(value.Unwrap(), how) // rules 2 to 6
 	} else {
 		err = checkURI(text) // rule 7
 	}
@@ -40,34 +40,37 @@ func Connection(value secret.Value) (secret.Value, error) {
 }
 
 // fromJSON makes what Connection(**object) takes of the text of a JSON object.
-func fromJSON(text string) (jsonValue, error) {
+func fromJSON(text string, how Reading) (jsonValue, error) {
 	object, err := parseObject(text) // rule 2
 	if err != nil {
 		return jsonValue{}, err
 	}
-	fields := standardize(object) // rule 3
-	port, err := portNumber(fields["port"])
+	fields := how.standardize(object) // rule 3
+	if err := how.unescape(fields); err != nil {
+		return jsonValue{}, err
+	}
+	port, err := portNumber(fields.named("port"))
 	if err != nil {
 		return jsonValue{}, err
 	}
-	connType, err := normalizeConnType(fields["conn_type"])
+	connType, err := normalizeConnType(fields.named("conn_type"))
 	if err != nil {
 		return jsonValue{}, err
 	}
-	extraKey, extra, err := extraField(fields["extra"])
+	extraKey, extra, err := extraField(fields.named("extra"))
 	if err != nil {
 		return jsonValue{}, err
 	}
-	password, err := checkPassword(fields["password"])
+	password, err := checkPassword(fields.named("password"))
 	if err != nil {
 		return jsonValue{}, err
 	}
 	return objectOf(
 		field{"conn_type", connType},
-		field{"host", fields["host"]},
-		field{"login", fields["login"]},
+		field{"host", fields.named("host")},
+		field{"login", fields.named("login")},
 		field{"password", password},
-		field{"schema", fields["schema"]},
+		field{"schema", fields.named("schema")},
 		field{"port", port},
 		field{extraKey, extra},
 	), nil
@@ -97,30 +100,6 @@ func parseObject(text string) (jsonValue, error) {
 		return jsonValue{}, malformed("the value starts with { and is not JSON as Python reads it: %v", err)
 	}
 	return object, nil
-}
-
-// standardize is rule 3: for each field, the value of the first key, in the order of the text, that is one of its
-// words. A null there is found as well: a later key does not replace it. All other keys are dropped.
-//
-// Source: SecretsManagerBackend._standardize_secret_keys.
-func standardize(object jsonValue) map[string]jsonValue {
-	words := map[string]string{
-		"login": "login", "user": "login", "username": "login", "user_name": "login",
-		"password": "password", "pass": "password", "key": "password",
-		"host": "host", "remote_host": "host", "server": "host",
-		"port":     "port",
-		"database": "schema", "schema": "schema",
-		"conn_type": "conn_type", "conn_id": "conn_type", "connection_type": "conn_type", "engine": "conn_type",
-		"extra": "extra",
-	}
-	fields := map[string]jsonValue{}
-	for _, m := range object.members {
-		name, known := words[string(m.key)]
-		if _, found := fields[name]; known && !found {
-			fields[name] = m.value
-		}
-	}
-	return fields
 }
 
 // portNumber is rule 4: what Python takes for false is no port; anything else goes through int().

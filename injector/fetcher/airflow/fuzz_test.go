@@ -183,20 +183,28 @@ func piece(c *inputs.Choices, value string) (from, to int) {
 	return next(from), max(next(from), next(to))
 }
 
-// check converts a value twice each way. The outcome is the connection's.
+// check converts a value twice each way. The outcome is that of the connection as it is read plainly.
 func (v *values) check(value string) (outcome string, err error) {
-	connection, left := Connection(secret.New(value))
-	again, leftAgain := Connection(secret.New(value))
-	if connection.Unwrap() != again.Unwrap() || fmt.Sprint(left) != fmt.Sprint(leftAgain) {
-		return "", fmt.Errorf("the connection %q became %s (%v), then %s (%v)", value, connection.Unwrap(), left, again.Unwrap(), leftAgain)
-	}
 	if err := v.checkVariable(value); err != nil {
 		return "", fmt.Errorf("the variable %q: %w", value, err)
 	}
-	if outcome, err = v.checkConnection(value, connection.Unwrap(), left); err != nil {
-		return outcome, fmt.Errorf("the connection %q: %w", value, err)
+	encoded := Reading{URLEncoded: true, Words: map[string][]string{"user": {"host", "extra"}, "port": {"login"}, "extra": {"port"}}}
+	if _, err := v.checkReading(value, encoded); err != nil {
+		return "", fmt.Errorf("the connection %q, read with %+v: %w", value, encoded, err)
+	}
+	if outcome, err = v.checkReading(value, Reading{}); err != nil {
+		return "", fmt.Errorf("the connection %q: %w", value, err)
 	}
 	return outcome, nil
+}
+
+func (v *values) checkReading(value string, how Reading) (outcome string, err error) {
+	connection, left := Connection(secret.New(value), how)
+	again, leftAgain := Connection(secret.New(value), how)
+	if connection.Unwrap() != again.Unwrap() || fmt.Sprint(left) != fmt.Sprint(leftAgain) {
+		return "", fmt.Errorf("became %s (%v), then %s (%v)", connection.Unwrap(), left, again.Unwrap(), leftAgain)
+	}
+	return v.checkConnection(value, connection.Unwrap(), left)
 }
 
 // checkVariable expects a variable to be delivered as it is, unless it is no text.

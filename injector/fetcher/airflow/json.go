@@ -65,6 +65,17 @@ func (v jsonValue) has(key string) bool {
 	return slices.ContainsFunc(v.members, func(m member) bool { return string(m.key) == key })
 }
 
+// first is the value of an object's first key that is one of words, null where there is none.
+func (v jsonValue) first(words []string) jsonValue {
+	i := slices.IndexFunc(v.members, func(m member) bool {
+		return slices.ContainsFunc(words, func(word string) bool { return slices.Equal(m.key, []rune(word)) })
+	})
+	if i < 0 {
+		return jsonValue{}
+	}
+	return v.members[i].value
+}
+
 // holds tells whether an array holds a string.
 func (v jsonValue) holds(s string) bool {
 	return slices.ContainsFunc(v.items, func(item jsonValue) bool { return item.kind == jsonString && string(item.text) == s })

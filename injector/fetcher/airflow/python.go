@@ -137,3 +137,43 @@ func hasSurrogate(s []rune) bool {
 	}
 	return false
 }
+
+// unquote is urllib.parse.unquote: two hexadecimal digits after a % are a byte of UTF-8, any other % is itself. A character
+// beyond ASCII parts the bytes before it from those after it.
+func unquote(s []rune) []rune {
+	unquoted := []rune{}
+	var run []byte
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] >= utf8.RuneSelf:
+			unquoted = append(append(unquoted, decodeUTF8(run)...), s[i])
+			run = nil
+		case s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]):
+			b, _ := strconv.ParseUint(string(s[i+1:i+3]), 16, 8) // isHex leaves no mistake
+			run = append(run, byte(b))
+			i += 2
+		default:
+			run = append(run, byte(s[i]))
+		}
+	}
+	return append(unquoted, decodeUTF8(run)...)
+}
+
+func isHex(r rune) bool { return strings.ContainsRune("0123456789abcdefABCDEF", r) }
+
+// decodeUTF8 is bytes.decode("utf-8", "replace"): U+FFFD stands once for what starts like a character and breaks off, and
+// once for each byte that no character starts with.
+func decodeUTF8(b []byte) []rune {
+	var decoded []rune
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		if r == utf8.RuneError && n == 1 {
+			for n < len(b) && !utf8.FullRune(b[:n+1]) {
+				n++
+			}
+		}
+		decoded = append(decoded, r)
+		b = b[n:]
+	}
+	return decoded
+}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // checkURI is rule 7: what is no JSON object is delivered as it is, stripped, for Airflow to take it apart as a URI. It
@@ -178,30 +177,5 @@ func parseQuery(query string) map[string]string {
 	return values
 }
 
-// unquotePlus is unquote_plus: a plus is a space, and what % escapes is UTF-8, U+FFFD standing for what is not.
-// A character that is not escaped parts what stands before it from what stands after.
-func unquotePlus(s string) string {
-	s = strings.ReplaceAll(s, "+", " ")
-	var decoded, run strings.Builder
-	flush := func() {
-		decoded.WriteString(strings.ToValidUTF8(run.String(), "\uFFFD"))
-		run.Reset()
-	}
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) {
-			if b, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
-				run.WriteByte(byte(b))
-				i += 2
-				continue
-			}
-		}
-		if s[i] < utf8.RuneSelf {
-			run.WriteByte(s[i])
-			continue
-		}
-		flush()
-		decoded.WriteByte(s[i])
-	}
-	flush()
-	return decoded.String()
-}
+// unquotePlus is unquote_plus: unquote, with a space for each plus.
+func unquotePlus(s string) string { return string(unquote([]rune(strings.ReplaceAll(s, "+", " ")))) }

@@ -11,10 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// entry is a secret as a listing names it. It is read by its ARN: a name that ends in a hyphen and six characters can
-// be mistaken for an ARN's end.
-type entry struct{ name, arn string }
-
 // discover sends the account's wanted secrets, in pieces as they are found, the prefixes side by side.
 func (s *session) discover(ctx context.Context, pages chan<- []entry) error {
 	group, ctx := errgroup.WithContext(ctx)
@@ -25,11 +21,13 @@ func (s *session) discover(ctx context.Context, pages chan<- []entry) error {
 }
 
 // prefixes are what has to be listed so that every kind's secrets are found once: a prefix that lies within another
-// needs no listing of its own.
+// needs no listing of its own, and neither does a kind whose ids are told.
 func (s *session) prefixes() []string {
 	var all, outermost []string
-	for _, rule := range wanted(s.account) {
-		all = append(all, rule.prefix)
+	for _, rule := range s.rules {
+		if rule.discovers() {
+			all = append(all, rule.prefix)
+		}
 	}
 	slices.Sort(all) // a prefix comes before all that it starts
 	for _, prefix := range all {
@@ -46,9 +44,9 @@ const pageSize = 100
 // list sends the secrets whose names start with prefix, page by page. A page can be short or empty and yet not be the
 // last: only a missing token ends a listing.
 func (s *session) list(ctx context.Context, prefix string, pages chan<- []entry) error {
-	input := &secretsmanager.ListSecretsInput{
-		MaxResults: aws.Int32(pageSize),
-		Filters:    []types.Filter{{Key: types.FilterNameStringTypeName, Values: []string{prefix}}},
+	input := &secretsmanager.ListSecretsInput{MaxResults: aws.Int32(pageSize)}
+	if prefix != "" {
+		input.Filters = []types.Filter{{Key: types.FilterNameStringTypeName, Values: []string{prefix}}}
 	}
 	for {
 		var page *secretsmanager.ListSecretsOutput
@@ -59,8 +57,8 @@ func (s *session) list(ctx context.Context, prefix string, pages chan<- []entry)
 		if err != nil {
 			return err
 		}
-		if found := withPrefix(page.SecretList, prefix); len(found) > 0 {
-			if err := s.tally.addSecrets(len(found)); err != nil {
+		if found := s.wanted(page.SecretList); len(found) > 0 {
+			if err := s.shared.addSecrets(len(found)); err != nil {
 				return err
 			}
 			select {
@@ -76,14 +74,28 @@ func (s *session) list(ctx context.Context, prefix string, pages chan<- []entry)
 	}
 }
 
-// withPrefix checks the names again: what the service's filter takes for a prefix is its own affair, and a secret of a
-// neighbour must not get into Airflow.
-func withPrefix(secrets []types.SecretListEntry, prefix string) []entry {
-	var entries []entry
-	for _, s := range secrets {
-		if s.Name != nil && s.ARN != nil && strings.HasPrefix(*s.Name, prefix) {
-			entries = append(entries, entry{name: *s.Name, arn: *s.ARN})
+// wanted gives each secret to every kind that wants it: two kinds may share one prefix, or the prefix of one lie within
+// that of the other. What no kind wants is never read: a name that does not match, and whatever the service's own filter
+// takes for a prefix, for a secret of a neighbour must not get into Airflow.
+func (s *session) wanted(secrets []types.SecretListEntry) []entry {
+	var found []entry
+	for _, listed := range secrets {
+		if listed.Name == nil || listed.ARN == nil {
+			continue
 		}
+		e := entry{id: *listed.ARN, name: *listed.Name}
+		for _, rule := range s.rules {
+			if id, wanted := rule.finds(e.name); wanted {
+				e.uses = append(e.uses, use{kind: rule.kind, id: id})
+			}
+		}
+		if len(e.uses) == 0 {
+			continue
+		}
+		if e.key = keyARN(aws.ToString(listed.KmsKeyId), e.id); e.key != "" {
+			s.shared.addKey(e.key)
+		}
+		found = append(found, e)
 	}
-	return entries
+	return found
 }

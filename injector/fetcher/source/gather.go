@@ -3,13 +3,12 @@
 package source
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -20,57 +19,94 @@ import (
 // Found is all that the accounts gave. Its lists are in order of kind and id.
 type Found struct {
 	Secrets    []Secret
-	LeftOut    []contract.LeftOut
+	LeftOut    []LeftOut
 	Collisions []contract.Collision
 	// Warnings tell what worked but could be better, such as a permission that would save calls.
 	Warnings []string
+
+	// Looked says where secrets were looked for, to be told where nothing was found. It is empty if no connection and no
+	// variable was asked for.
+	Looked string
+	// Accounts are those that were asked, in the order of the configuration.
+	Accounts []Account
+	// Calls is operation of Secrets Manager or STS → how often it was called, repeated attempts included.
+	Calls map[string]int
+	// Keys are the customer-managed KMS keys that the wanted secrets are encrypted with, as far as a listing told, sorted.
+	// They are ARNs, of the key or, where the secret names one, of its alias.
+	Keys []string
 }
 
-// Secret is one secret that was read, as the kind of thing and by the id that Airflow knows it by.
+// Secret is one secret that was read, as the kind of thing and by the id that Airflow knows it by. A file's id is its
+// path, and its value may be bytes that are no text.
 type Secret struct {
 	Kind    contract.Kind
 	ID      string
 	ARN     string
 	Account string // the Name of the contract.Account
 	Value   secret.Value
+	// Asked says that it was asked for by its id, or as a file, and not discovered.
+	Asked bool
+}
+
+// LeftOut is a secret that cannot be delivered.
+type LeftOut struct {
+	contract.LeftOut
+	// Asked says that it was asked for by its id, or as a file, and that no other account has given it.
+	Asked bool
+}
+
+// Account is what a run has learnt of one of its accounts.
+type Account struct {
+	Name   string // of the contract.Account
+	Region string
+	ID     string // twelve digits; empty where neither the credentials nor a secret told it
 }
 
 // Gather reads the secrets of all accounts and settles which account each id comes from.
 //
 // It keeps trying what can heal until ctx ends, so ctx must have a deadline. Its errors are *contract.Error and fail the
-// whole run; a single secret that cannot be read does not, and is in Found.LeftOut. Credentials, proxy and the like come
-// from the process's own environment, as the AWS SDK reads it.
+// whole run, of which Found then has the calls and the keys alone; a single secret that cannot be read does not, and is in
+// Found.LeftOut. That nothing was found at all is no
+// error either. Credentials, proxy and the like come from the process's own environment, as the AWS SDK reads it.
 func Gather(ctx context.Context, c contract.Config, log *slog.Logger) (Found, error) {
 	group, ctx := errgroup.WithContext(ctx)
-	gathered := make([]account, len(c.Accounts))
-	total := new(tally)
+	gathered := make([]given, len(c.Accounts))
+	shared := &run{mode: c.Read}
 	for i, a := range c.Accounts {
-		if len(wanted(a)) == 0 {
+		if a.Connections == nil && a.Variables == nil && len(a.Files) == 0 {
 			continue
 		}
 		group.Go(func() (err error) {
-			gathered[i], err = gather(ctx, a, c.Read, total, log)
+			gathered[i], err = gather(ctx, a, shared, log)
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return Found{}, err
+	var found Found
+	err := group.Wait()
+	if err == nil {
+		found = merge(gathered)
 	}
-	found := merge(gathered)
-	if len(found.Secrets) == 0 && len(found.LeftOut) == 0 {
-		return found, nothingFound(gathered)
-	}
-	return found, nil
+	found.Calls = shared.calls
+	found.Keys = slices.Sorted(maps.Keys(shared.keys))
+	return found, err
 }
 
-// account is what one account gave.
-type account struct {
+// run is what the accounts of a run share.
+type run struct {
+	mode contract.Read
+	tally
+	permit permit
+}
+
+// given is what one account gave.
+type given struct {
+	account  Account
 	secrets  []outcome
 	warnings []string
 	looked   string // where it looked, for people
 }
 
-// outcome is what became of one wanted secret of one account.
+// outcome is what became of one wanted thing of one account.
 type outcome struct {
 	Secret
 	// failure says why there is no value; nil if there is one.
@@ -78,15 +114,14 @@ type outcome struct {
 }
 
 // gather lists and reads one account's secrets. Reading starts while later pages are still being listed.
-func gather(ctx context.Context, a contract.Account, mode contract.Read, total *tally, log *slog.Logger) (account, error) {
-	s, err := open(ctx, a, log)
+func gather(ctx context.Context, a contract.Account, shared *run, log *slog.Logger) (given, error) {
+	s, err := open(ctx, a, shared, log)
 	if err != nil {
-		return account{}, err
+		return given{}, err
 	}
 	defer s.close()
-	s.tally = total
 	pages := make(chan []entry, pagesAhead)
-	r := &reader{session: s, mode: mode, pages: pages}
+	r := &reader{session: s, pages: pages}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer close(pages)
@@ -94,80 +129,31 @@ func gather(ctx context.Context, a contract.Account, mode contract.Read, total *
 	})
 	group.Go(func() error { return r.readAll(ctx) })
 	if err := group.Wait(); err != nil {
-		return account{}, err
+		return given{}, err
 	}
-	return account{secrets: s.assign(r.results), warnings: r.warnings, looked: s.looked()}, nil
+	account := Account{Name: a.Name, Region: s.region, ID: s.id}
+	for _, o := range r.outcomes {
+		account.ID = cmp.Or(account.ID, accountIn(o.ARN))
+	}
+	return given{account: account, secrets: settle(r.outcomes), warnings: r.warnings, looked: s.looked()}, nil
 }
 
 // pagesAhead is how far listing may run ahead of reading: as many full pages as maxSecrets makes.
 const pagesAhead = maxSecrets / pageSize
 
-// maxSecrets bounds how many secrets are read. Airflow slows down with each connection long before that.
-const maxSecrets = 10_000
-
-// tally is what all accounts together have found so far, and holds it to its limits.
-type tally struct{ secrets, bytes atomic.Int64 }
-
-func (t *tally) addSecrets(n int) error {
-	if t.secrets.Add(int64(n)) <= maxSecrets {
-		return nil
-	}
-	return &contract.Error{Code: contract.TooLarge, Detail: fmt.Sprintf("there are more than %d", maxSecrets)}
-}
-
-func (t *tally) addBytes(n int) error {
-	if t.bytes.Add(int64(n)) <= contract.MaxFetchedBytes {
-		return nil
-	}
-	return &contract.Error{
-		Code:   contract.TooLarge,
-		Detail: fmt.Sprintf("their values come to more than %d bytes (%d secrets found so far)", contract.MaxFetchedBytes, t.secrets.Load()),
-	}
-}
-
-// rule is one kind that an account is asked for.
-type rule struct {
-	kind contract.Kind
-	// prefix of the names of its secrets, separator included; the rest of a name is the id.
-	prefix string
-}
-
-// wanted lists the kinds that are not turned off.
-func wanted(a contract.Account) []rule {
-	var rules []rule
-	if a.Connections != nil {
-		rules = append(rules, rule{contract.Connections, a.Connections.SecretPrefix(a.Separator)})
-	}
-	if a.Variables != nil {
-		rules = append(rules, rule{contract.Variables, a.Variables.SecretPrefix(a.Separator)})
-	}
-	return rules
-}
-
-// assign gives each secret to every kind whose prefix its name has: two kinds may share one prefix, or the prefix of one
-// lie within that of the other.
+// settle keeps one outcome of each thing.
 //
 // Two secrets can come with the same name: a listing lags behind by up to five minutes, so after a secret was created
 // anew it may hold the old ARN as well. The one that could be read counts.
-func (s *session) assign(results []result) []outcome {
+func settle(outcomes []outcome) []outcome {
 	type key struct {
 		kind contract.Kind
 		id   string
 	}
 	byKey := map[key]outcome{}
-	for _, rule := range wanted(s.account) {
-		for _, r := range results {
-			id, ok := strings.CutPrefix(r.name, rule.prefix)
-			if !ok {
-				continue
-			}
-			out := outcome{Secret{Kind: rule.kind, ID: id, ARN: r.arn, Account: s.account.Name, Value: r.value}, r.failure}
-			if id == "" {
-				out.failure = &contract.Error{Code: contract.SecretNoID, Detail: "it is " + r.name}
-			}
-			if old, twice := byKey[key{rule.kind, id}]; !twice || old.failure != nil {
-				byKey[key{rule.kind, id}] = out
-			}
+	for _, o := range outcomes {
+		if old, twice := byKey[key{o.Kind, o.ID}]; !twice || old.failure != nil {
+			byKey[key{o.Kind, o.ID}] = o
 		}
 	}
 	return slices.Collect(maps.Values(byKey))
@@ -175,27 +161,16 @@ func (s *session) assign(results []result) []outcome {
 
 // looked says where this account's secrets were looked for.
 func (s *session) looked() string {
-	var prefixes []string
-	for _, rule := range wanted(s.account) {
-		prefixes = append(prefixes, string(rule.kind)+" under "+rule.prefix)
+	var places []string
+	for _, rule := range s.rules {
+		places = append(places, rule.String())
+	}
+	if len(places) == 0 {
+		return ""
 	}
 	where := "region " + s.region
 	if s.id != "" {
 		where += " of account " + s.id
 	}
-	return strings.Join(prefixes, " and ") + " in " + where
-}
-
-// nothingFound is the error of a run that found no secret at all, or nil if it was asked for none.
-func nothingFound(accounts []account) error {
-	var looked []string
-	for _, a := range accounts {
-		if a.looked != "" {
-			looked = append(looked, a.looked)
-		}
-	}
-	if len(looked) == 0 {
-		return nil
-	}
-	return &contract.Error{Code: contract.NothingFound, Detail: fmt.Sprintf("looked for %s", strings.Join(looked, "; "))}
+	return strings.Join(places, " and ") + " in " + where
 }

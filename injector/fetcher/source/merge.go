@@ -3,6 +3,7 @@ package source
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 )
@@ -13,15 +14,22 @@ import (
 // still hides the one behind it: another account's database under the same name is worse than none. One that holds
 // nothing to read (missing, binary, being deleted, undecryptable) does not. SharedSecretsManagerBackend decides the same
 // way: it goes on to the shared account where its own look-up returned None, and not where it raised.
-func merge(accounts []account) Found {
+func merge(accounts []given) Found {
 	type key struct {
 		kind contract.Kind
 		id   string
 	}
 	var found Found
+	var looked []string
 	holders := map[key]outcome{}
 	for _, a := range accounts {
-		found.Warnings = append(found.Warnings, a.warnings...)
+		if a.account.Name != "" {
+			found.Accounts = append(found.Accounts, a.account)
+		}
+		if a.looked != "" {
+			looked = append(looked, a.looked)
+		}
+		found.addWarnings(a.warnings)
 		for _, o := range a.secrets {
 			k := key{o.Kind, o.ID}
 			holder, held := holders[k]
@@ -40,17 +48,32 @@ func merge(accounts []account) Found {
 			}
 		}
 	}
+	for i := range found.LeftOut {
+		l := &found.LeftOut[i]
+		holder, held := holders[key{l.Kind, l.ID}]
+		l.Asked = l.Asked && !(held && holder.failure == nil)
+	}
+	found.Looked = strings.Join(looked, "; ")
 	found.sort()
 	return found
 }
 
-func leftOut(o outcome) contract.LeftOut {
-	return contract.LeftOut{Kind: o.Kind, ID: o.ID, Code: o.failure.Code, Sentence: o.failure.Error()}
+func leftOut(o outcome) LeftOut {
+	return LeftOut{contract.LeftOut{Kind: o.Kind, ID: o.ID, Code: o.failure.Code, Sentence: o.failure.Error()}, o.Asked}
+}
+
+// addWarnings adds those that no other account has given already.
+func (f *Found) addWarnings(warnings []string) {
+	for _, warning := range warnings {
+		if !slices.Contains(f.Warnings, warning) {
+			f.Warnings = append(f.Warnings, warning)
+		}
+	}
 }
 
 func (f *Found) sort() {
 	slices.SortStableFunc(f.Secrets, func(a, b Secret) int { return compare(a.Kind, a.ID, b.Kind, b.ID) })
-	slices.SortStableFunc(f.LeftOut, func(a, b contract.LeftOut) int { return compare(a.Kind, a.ID, b.Kind, b.ID) })
+	slices.SortStableFunc(f.LeftOut, func(a, b LeftOut) int { return compare(a.Kind, a.ID, b.Kind, b.ID) })
 	slices.SortStableFunc(f.Collisions, func(a, b contract.Collision) int { return compare(a.Kind, a.ID, b.Kind, b.ID) })
 }
 

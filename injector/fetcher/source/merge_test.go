@@ -67,6 +67,31 @@ func TestTheFirstAccountThatHasAnIDWins(t *testing.T) {
 	}
 }
 
+// An id that is asked for here and given by another account is not missed.
+func TestWhatIsAskedForMayComeFromAnotherAccount(t *testing.T) {
+	w := newWorld(t)
+	w.withShared()
+	for i := range w.config.Accounts {
+		w.config.Accounts[i].Variables = nil
+		w.config.Accounts[i].Connections = &contract.Names{Prefix: "airflow/connections", IDs: []string{"a", "b", "c"}}
+	}
+	w.own.Put(region, fakeaws.Secret{Name: "airflow/connections/a", String: "own"})
+	w.own.Put(sharedRegion, fakeaws.Secret{Name: "airflow/connections/b", String: "shared"})
+	found := w.mustGather(t)
+	if read, _ := ids(found); !slices.Equal(read, []string{"connections/a", "connections/b"}) {
+		t.Errorf("read %q, expected a and b", read)
+	}
+	missed := map[string]int{}
+	for _, l := range found.LeftOut {
+		if l.Asked {
+			missed[l.ID]++
+		}
+	}
+	if missed["a"]+missed["b"] != 0 || missed["c"] != 2 {
+		t.Errorf("left out %+v, expected only c to be asked for in vain", found.LeftOut)
+	}
+}
+
 func TestOneAccountDeniedFailsTheRun(t *testing.T) {
 	w := newWorld(t)
 	w.withShared()

@@ -65,7 +65,25 @@ func TestBatchesDenied(t *testing.T) {
 		w.own.Deny("BatchGetSecretValue")
 		_, err := w.gather(t)
 		expectError(t, err, contract.AccessDenied, `"Action":"secretsmanager:BatchGetSecretValue","Resource":["*"]`)
+		w.expectCalls(t, "BatchGetSecretValue", 1)
 		w.expectCalls(t, "GetSecretValue", 0)
+	})
+	t.Run("one call for all accounts", func(t *testing.T) {
+		w := newWorld(t)
+		w.withShared()
+		w.config.Accounts = append(w.config.Accounts, w.config.Accounts[1])
+		w.config.Accounts[2].Region = "us-east-1"
+		for _, name := range number("airflow/connections/c", 30) {
+			for _, region := range []string{region, sharedRegion, "us-east-1"} {
+				w.own.Put(region, fakeaws.Secret{Name: name, String: "x"})
+			}
+		}
+		w.own.Deny("BatchGetSecretValue")
+		if found := w.mustGather(t); len(found.Secrets) != 30 || len(found.Warnings) != 1 || len(found.Collisions) != 60 {
+			t.Errorf("%d secrets and %d collisions with warnings %q, expected 30, 60 and one", len(found.Secrets), len(found.Collisions), found.Warnings)
+		}
+		w.expectCalls(t, "BatchGetSecretValue", 1)
+		w.expectCalls(t, "GetSecretValue", 90)
 	})
 	t.Run("an emulator that has none", func(t *testing.T) {
 		w := newWorld(t, instead("BatchGetSecretValue", http.StatusNotImplemented, `{"__type":"InternalFailure","message":"not implemented"}`))

@@ -1,23 +1,20 @@
 package source
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/aws/smithy-go/logging"
 
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 )
@@ -25,41 +22,45 @@ import (
 // session is one account as the pod's identity sees it.
 type session struct {
 	account contract.Account
+	rules   []rule
 	region  string
 	id      string // of the AWS account; empty where the credentials do not tell, as access keys do not
 	client  *secretsmanager.Client
 	http    *http.Client
 	log     *slog.Logger
-	tally   *tally
+	shared  *run
 
 	mu     sync.Mutex
 	toldAt time.Time // when the log last said that a call is tried again
 }
 
 // open finds the region and the identity, and fails at once where there is none.
-func open(ctx context.Context, a contract.Account, log *slog.Logger) (*session, error) {
-	tokens := new(tokenService)
-	cfg, err := config.LoadDefaultConfig(ctx,
-		config.WithRegion(a.Region), // an empty one leaves it to the environment
-		config.WithHTTPClient(awshttp.NewBuildableClient()),
-		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }), // see try
-		config.WithLogger(logging.Nop{}),
-		withIdentities(tokens),
-	)
+func open(ctx context.Context, a contract.Account, shared *run, log *slog.Logger) (*session, error) {
+	rules, err := rulesOf(a)
 	if err != nil {
-		return nil, &contract.Error{Code: contract.InvalidEnv, Err: brief(err)}
-	}
-	if cfg.Region == "" {
-		return nil, &contract.Error{Code: contract.NoRegion}
-	}
-	s := &session{account: a, region: cfg.Region, http: httpClient(cfg), log: log}
-	cfg.HTTPClient = s.http
-	tokens.Client = sts.NewFromConfig(cfg, func(o *sts.Options) { replace(&o.BaseEndpoint, a.EndpointURL) })
-	s.client = secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) { replace(&o.BaseEndpoint, a.EndpointURL) })
-	if err := checkEndpoint(s.client.Options().BaseEndpoint); err != nil {
 		return nil, err
 	}
-	if err := s.identify(ctx, cfg.Credentials); err != nil {
+	tokens := new(tokenService)
+	cfg, err := load(ctx, a, tokens)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkRegion(cfg.Region); err != nil {
+		return nil, err
+	}
+	s := &session{account: a, rules: rules, region: cfg.Region, http: httpClient(cfg), log: log, shared: shared}
+	cfg.HTTPClient = s.http
+	cfg.APIOptions = append(cfg.APIOptions, shared.count)
+	tokens.Client = sts.NewFromConfig(cfg, func(o *sts.Options) { replace(&o.BaseEndpoint, a.STSEndpointURL) })
+	own := cfg.Credentials
+	if a.Role != nil {
+		cfg.Credentials = assuming(*a.Role, roleService{tokens, own})
+	}
+	s.client = secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) { replace(&o.BaseEndpoint, a.EndpointURL) })
+	if err := checkEndpoints(s.client.Options(), tokens.Options()); err != nil {
+		return nil, err
+	}
+	if err := s.identify(ctx, own, cfg.Credentials); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -76,59 +77,53 @@ func replace(endpoint **string, url string) {
 	}
 }
 
-// checkEndpoint refuses an address that no attempt could ever reach; it may come from the environment.
-func checkEndpoint(endpoint *string) error {
-	if endpoint == nil {
-		return nil
-	}
-	u, err := url.Parse(*endpoint)
-	if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" {
-		return nil
-	}
-	shown := *endpoint
-	if strings.Contains(shown, "@") {
-		shown = "(with a password, so not shown)"
-	}
-	return &contract.Error{
-		Code: contract.InvalidEnv,
-		Detail: fmt.Sprintf("the endpoint (airflow-secrets/endpoint-url, else AWS_ENDPOINT_URL) is %q, expected a URL such as "+
-			"https://secretsmanager.eu-central-1.amazonaws.com", shown),
-	}
-}
-
-// httpClient has the transport that the SDK made from the environment (proxy, AWS_CA_BUNDLE), with enough idle
-// connections that none of our parallel calls has to shake hands twice, and bounds on time and size.
-func httpClient(cfg aws.Config) *http.Client {
-	transport := cfg.HTTPClient.(*awshttp.BuildableClient).GetTransport()
-	transport.MaxIdleConnsPerHost = singlesAtOnce
-	return &http.Client{
-		Transport:     bounded{transport},
-		Timeout:       attemptTimeout, // for STS: the SDK's credentials cache detaches its calls from our contexts
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-// bounded is a transport whose requests and answers are whole and of limited size.
-type bounded struct{ *http.Transport }
-
-// maxAnswer has room for a batch of the largest values, each byte of them escaped.
-const maxAnswer = batchSize * 64 << 10 * len(`\u0000`)
-
-// RoundTrip sends the request from memory. The SDK closes its request's body as soon as an answer begins, and where the
-// transport has yet to see the body's end, it takes that for a failure to write and closes the connection under the
-// answer. (It also flushes the headers on their own, to be safe with bodies that it does not know.)
-func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body != nil {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, fmt.Errorf("reading the request's body: %w", err)
+// checkRegion refuses what is no region. A line break at its end, from echo in a script, would spoil each call.
+func checkRegion(region string) error {
+	switch {
+	case region == "":
+		return &contract.Error{Code: contract.NoRegion}
+	case !legalRegion.MatchString(region):
+		return &contract.Error{
+			Code:   contract.InvalidEnv,
+			Detail: fmt.Sprintf("the region (airflow-secrets/region, else AWS_REGION) is %q, expected one such as eu-central-1", region),
 		}
-		r = r.WithContext(r.Context()) // a copy: a RoundTripper does not change its argument
-		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
-	response, err := b.Transport.RoundTrip(r)
-	if err == nil {
-		response.Body = http.MaxBytesReader(nil, response.Body, int64(maxAnswer))
+	return nil
+}
+
+var legalRegion = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
+
+// checkEndpoints refuses addresses that no attempt could ever reach; they may come from the environment.
+func checkEndpoints(secrets secretsmanager.Options, tokens sts.Options) error {
+	at, of := secrets.EndpointOptions, tokens.EndpointOptions
+	return cmp.Or(
+		checkEndpoint(secrets.BaseEndpoint, "of Secrets Manager", "https://secretsmanager.eu-central-1.amazonaws.com", at.UseFIPSEndpoint, at.UseDualStackEndpoint),
+		checkEndpoint(tokens.BaseEndpoint, "of STS", "https://sts.eu-central-1.amazonaws.com", of.UseFIPSEndpoint, of.UseDualStackEndpoint),
+	)
+}
+
+func checkEndpoint(endpoint *string, service, example string, fips aws.FIPSEndpointState, dualStack aws.DualStackEndpointState) error {
+	where := "the endpoint " + service + " (airflow-secrets/endpoint-url, else AWS_ENDPOINT_URL)"
+	switch {
+	case endpoint == nil:
+		return nil
+	case !isReachable(*endpoint):
+		return &contract.Error{Code: contract.InvalidEnv, Detail: fmt.Sprintf("%s is %s, expected a URL such as %s", where, shown(*endpoint), example)}
+	case fips == aws.FIPSEndpointStateEnabled, dualStack == aws.DualStackEndpointStateEnabled:
+		return &contract.Error{Code: contract.InvalidEnv, Detail: where + " is set, and so are AWS's own for FIPS or dual-stack, which it would replace: leave one of them out"}
 	}
-	return response, err
+	return nil
+}
+
+func isReachable(endpoint string) bool {
+	u, err := url.Parse(endpoint)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
+
+// shown is an endpoint as it may be told.
+func shown(endpoint string) string {
+	if strings.Contains(endpoint, "@") {
+		return "(with a password, so not shown)"
+	}
+	return fmt.Sprintf("%q", endpoint)
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,16 @@ func TestRegion(t *testing.T) {
 		"AWS_REGION":                 {env: map[string]string{"AWS_REGION": region, "AWS_DEFAULT_REGION": "us-east-1"}, used: region},
 		"AWS_DEFAULT_REGION":         {env: map[string]string{"AWS_DEFAULT_REGION": region}, used: region},
 		"none":                       {},
+	}
+	for _, wrong := range []string{region + "\n", "eu central 1", "eu/central"} {
+		w := newWorld(t)
+		w.config.Accounts[0].Region = wrong
+		_, err := w.gather(t)
+		expectError(t, err, contract.InvalidEnv, "airflow-secrets/region", strconv.Quote(wrong))
+		w.config.Accounts[0].Region = ""
+		t.Setenv("AWS_REGION", wrong)
+		_, err = w.gather(t)
+		expectError(t, err, contract.InvalidEnv, "AWS_REGION", strconv.Quote(wrong))
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +90,7 @@ func TestWebIdentity(t *testing.T) {
 		"endpoint of the configuration": func(*testing.T, *world) {},
 		"endpoint of the environment": func(t *testing.T, w *world) {
 			t.Setenv("AWS_ENDPOINT_URL", w.url)
-			w.config.Accounts[0].EndpointURL = ""
+			w.config.Accounts[0].EndpointURL, w.config.Accounts[0].STSEndpointURL = "", ""
 		},
 		"the configuration's beats the environment's": func(t *testing.T, _ *world) {
 			t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
@@ -109,8 +120,10 @@ func TestWebIdentity(t *testing.T) {
 func TestTheAccountIsToldWhereItIsKnown(t *testing.T) {
 	w := newWorld(t)
 	w.webIdentity(t, fakeaws.Role{Name: "airflow"})
-	_, err := w.gather(t)
-	expectError(t, err, contract.NothingFound, "region eu-central-1 of account "+account)
+	found := w.mustGather(t)
+	if !strings.Contains(found.Looked, "region eu-central-1 of account "+account) {
+		t.Errorf("looked is %q, expected the account", found.Looked)
+	}
 }
 
 func TestNoRole(t *testing.T) {
@@ -129,7 +142,7 @@ func TestNoRole(t *testing.T) {
 			t.Setenv("AWS_ROLE_ARN", "")
 		}, contract.InvalidEnv, "role ARN is not set"},
 		"STS never answers": {func(t *testing.T, w *world) {
-			w.config.Accounts[0].EndpointURL = silent(t)
+			w.config.Accounts[0].STSEndpointURL = silent(t)
 		}, contract.TimedOut, "getting AWS credentials"},
 	}
 	for name, test := range tests {
@@ -189,7 +202,85 @@ func TestEndpointsThatNobodyCouldReach(t *testing.T) {
 		w := newWorld(t)
 		w.config.Accounts[0].EndpointURL = endpoint
 		_, err := w.gather(t)
-		expectError(t, err, contract.InvalidEnv, `"`+endpoint+`"`, "https://")
+		expectError(t, err, contract.InvalidEnv, `"`+endpoint+`"`, "https://secretsmanager.")
+
+		w.config.Accounts[0].EndpointURL, w.config.Accounts[0].STSEndpointURL = w.url, endpoint
+		_, err = w.gather(t)
+		expectError(t, err, contract.InvalidEnv, "of STS", `"`+endpoint+`"`, "https://sts.")
+		if len(w.Requests()) != 0 {
+			t.Errorf("there were calls %+v, expected none", w.Requests())
+		}
+	}
+}
+
+// Each service has its own endpoint.
+func TestEndpointsAreTheirServicesAlone(t *testing.T) {
+	w := newWorld(t)
+	w.webIdentity(t, fakeaws.Role{Name: "airflow"})
+	w.put("airflow/connections/db")
+	w.config.Accounts[0].STSEndpointURL = ""
+	for _, name := range []string{"AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_SECRETS_MANAGER"} {
+		t.Setenv(name, "http://127.0.0.1:1")
+	}
+	_, err := w.gatherWithin(t, 300*time.Millisecond)
+	expectError(t, err, contract.Unavailable, "getting AWS credentials")
+
+	t.Setenv("AWS_ENDPOINT_URL_STS", w.url)
+	if found := w.mustGather(t); len(found.Secrets) != 1 {
+		t.Errorf("%d secrets were read, expected 1", len(found.Secrets))
+	}
+}
+
+// A profile that is not there takes nothing else of the environment along.
+func TestTheEnvironmentWithoutItsProfile(t *testing.T) {
+	w := newWorld(t)
+	w.put("airflow/connections/db")
+	server := httptest.NewUnstartedServer(w.Server)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	bundle := filepath.Join(t.TempDir(), "ca.pem")
+	os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600)
+	a := &w.config.Accounts[0]
+	a.KeysFromEnv, a.Region, a.EndpointURL, a.STSEndpointURL = true, "", "", ""
+	a.Role = &contract.Role{ARN: w.own.Role(fakeaws.Role{Name: "r"})}
+	t.Setenv("AWS_PROFILE", "gone")
+	t.Setenv("AWS_REGION", region)
+	t.Setenv("AWS_CA_BUNDLE", bundle)
+	for _, endpoints := range []map[string]string{
+		{"AWS_ENDPOINT_URL": server.URL},
+		{"AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_STS": server.URL, "AWS_ENDPOINT_URL_SECRETS_MANAGER": server.URL},
+	} {
+		for name, value := range endpoints {
+			t.Setenv(name, value)
+		}
+		if found := w.mustGather(t); len(found.Secrets) != 1 {
+			t.Errorf("%v: %d secrets were read, expected 1", endpoints, len(found.Secrets))
+		}
+	}
+	w.Order(fakeaws.Trouble{Operation: "ListSecrets", Effect: fakeaws.Throttle, Calls: 4})
+	w.mustGather(t)
+	for file, says := range map[string]string{"/nowhere/ca.pem": "/nowhere/ca.pem", os.Args[0]: "expected PEM"} {
+		t.Setenv("AWS_CA_BUNDLE", file)
+		_, err := w.gather(t)
+		expectError(t, err, contract.InvalidEnv, says)
+	}
+}
+
+func TestFIPSAndDualStack(t *testing.T) {
+	tests := map[string]func(*testing.T, *contract.Account){
+		"FIPS":                        func(_ *testing.T, a *contract.Account) { a.FIPS = true },
+		"dual-stack":                  func(_ *testing.T, a *contract.Account) { a.DualStack = true },
+		"FIPS by the environment":     func(t *testing.T, _ *contract.Account) { t.Setenv("AWS_USE_FIPS_ENDPOINT", "true") },
+		"FIPS and an endpoint of STS": func(_ *testing.T, a *contract.Account) { a.FIPS, a.EndpointURL = true, "" },
+	}
+	for name, change := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			change(t, &w.config.Accounts[0])
+			_, err := w.gather(t)
+			expectError(t, err, contract.InvalidEnv, "FIPS", "leave one of them out")
+		})
 	}
 }
 

@@ -23,19 +23,25 @@ type operation struct {
 	doing    string // gerund and object: "listing ..."
 	action   string // IAM's name, such as secretsmanager:ListSecrets; empty where no policy of the identity decides
 	resource string // what a policy's statement must name; several are joined by ","
-	remedy   string // instead of a statement, where action is empty
-}
-
-// identifying gets credentials. Where that is refused, it is by the role's trust policy.
-var identifying = operation{
-	doing: "getting AWS credentials for the pod",
-	remedy: "let the role's trust policy allow the pod's service account (IRSA: by this cluster's OpenID provider; " +
-		"EKS Pod Identity: by pods.eks.amazonaws.com)",
+	remedy   string // what else there is to do; it follows the statement, or stands alone where there is no action
 }
 
 // listing cannot be narrowed by a policy: AWS refuses statements for ListSecrets that name anything but *.
 func (s *session) listing(prefix string) operation {
-	return operation{doing: fmt.Sprintf("listing the secrets under %s in %s", prefix, s.region), action: "secretsmanager:ListSecrets", resource: "*"}
+	doing := "listing the secrets under " + prefix + " in " + s.region
+	if prefix == "" {
+		doing = "listing all secrets in " + s.region
+	}
+	var keys []string
+	for _, rule := range s.rules {
+		if rule.discovers() {
+			keys = append(keys, "airflow-secrets/"+string(rule.kind))
+		}
+	}
+	return operation{
+		doing: doing, action: "secretsmanager:ListSecrets", resource: "*",
+		remedy: fmt.Sprintf(", or name the ids to read in %s: for them secretsmanager:GetSecretValue alone is enough", strings.Join(keys, " and ")),
+	}
 }
 
 // batching cannot be narrowed either; each secret in a batch needs secretsmanager:GetSecretValue besides.
@@ -44,17 +50,7 @@ func (s *session) batching() operation {
 }
 
 func (s *session) getting(e entry) operation {
-	return operation{doing: "reading the secret " + e.name + " in " + s.region, action: "secretsmanager:GetSecretValue", resource: e.arn}
-}
-
-// gettingAny reads whatever the account's prefixes name, in the region and account of one of those secrets.
-func (s *session) gettingAny(arn string) operation {
-	start, _, _ := strings.Cut(arn, ":secret:")
-	var patterns []string
-	for _, prefix := range s.prefixes() {
-		patterns = append(patterns, start+":secret:"+prefix+"*")
-	}
-	return operation{doing: "reading any of the secrets found", action: "secretsmanager:GetSecretValue", resource: strings.Join(patterns, `","`)}
+	return operation{doing: "reading the secret " + s.whereIs(e), action: "secretsmanager:GetSecretValue", resource: s.arnOf(e, "")}
 }
 
 // statement is what to add to an IAM policy.
@@ -70,7 +66,7 @@ func (o operation) refused(err error) *contract.Error {
 	case errors.As(err, &known):
 		return known
 	case isDenied(err) && o.action != "":
-		return &contract.Error{Code: contract.AccessDenied, Detail: fmt.Sprintf("%s: add to the identity's policy %s", o.doing, o.statement()), Err: brief(err)}
+		return &contract.Error{Code: contract.AccessDenied, Detail: fmt.Sprintf("%s: add to the identity's policy %s%s", o.doing, o.statement(), o.remedy), Err: brief(err)}
 	case isDenied(err):
 		return &contract.Error{Code: contract.AccessDenied, Detail: o.doing + ": " + o.remedy, Err: brief(err)}
 	case errors.As(err, &tooLarge):
@@ -94,23 +90,22 @@ func (o operation) gaveUp(attempts int, after time.Duration, err error) *contrac
 	return &contract.Error{Code: healingCode(err), Detail: detail, Err: brief(err)}
 }
 
-// refusal is the outcome of one secret that AWS refuses to give, by the error's code and message. It is nil if the error
-// is not about the secret.
-func refusal(code, message string) *contract.Error {
+// aboutSecret is the outcome that an error's code stands for, where it is about one secret; else nil.
+func aboutSecret(code, message string) *contract.Error {
 	switch code {
 	case "ResourceNotFoundException":
 		return &contract.Error{Code: contract.SecretMissing}
 	case "DecryptionFailure", "DecryptionFailureException":
 		return &contract.Error{Code: contract.SecretUndecryptable}
 	case "AccessDeniedException", "AccessDenied":
-		return &contract.Error{Code: contract.SecretDenied, Detail: message} // which may speak of the key instead
+		return &contract.Error{Code: contract.SecretDenied}
 	case "InvalidRequestException":
 		if message == "" || strings.Contains(message, "delet") {
 			return &contract.Error{Code: contract.SecretBeingDeleted}
 		}
-		return &contract.Error{Code: contract.AWSRefused, Detail: code + ": " + message}
-	case "InvalidParameterException":
-		return &contract.Error{Code: contract.AWSRefused, Detail: code + ": " + message}
+		return &contract.Error{Code: contract.AWSRefused, Detail: code}
+	case "InvalidParameterException", "ValidationException": // such as a name that no secret can have
+		return &contract.Error{Code: contract.AWSRefused, Detail: code}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +55,7 @@ func newWorld(t testing.TB, filters ...func(http.Handler) http.Handler) *world {
 	return &world{Server: aws, own: own, url: server.URL, config: contract.Config{
 		Read: contract.ReadAuto,
 		Accounts: []contract.Account{{
-			Name: "own", Region: region, EndpointURL: server.URL, Separator: "/",
+			Name: "own", Region: region, EndpointURL: server.URL, STSEndpointURL: server.URL, Separator: "/",
 			Connections: &contract.Names{Prefix: "airflow/connections"}, Variables: &contract.Names{Prefix: "airflow/variables"},
 		}},
 	}}
@@ -64,6 +66,8 @@ func forgetIdentity(t testing.TB) {
 	for _, name := range []string{
 		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION",
 		"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE",
+		"AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ROLE_SESSION_NAME", "AWS_ACCOUNT_ID",
+		contract.NamespaceEnv, contract.PodEnv, contract.DAGEnv, contract.TaskEnv,
 		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 	} {
 		t.Setenv(name, "")
@@ -180,6 +184,22 @@ func instead(name string, status int, body string) func(http.Handler) http.Handl
 				return
 			}
 			io.Copy(io.Discard, r.Body)
+			w.WriteHeader(status)
+			io.WriteString(w, body)
+		})
+	}
+}
+
+// insteadWhere answers the calls whose bodies match with a status and a body.
+func insteadWhere(asks *regexp.Regexp, status int, body string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			question, _ := io.ReadAll(r.Body)
+			if !asks.Match(question) {
+				r.Body = io.NopCloser(bytes.NewReader(question))
+				next.ServeHTTP(w, r)
+				return
+			}
 			w.WriteHeader(status)
 			io.WriteString(w, body)
 		})

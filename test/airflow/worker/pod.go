@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,20 +24,33 @@ type Store struct {
 	Keys   fakeaws.Keys
 	// ConnectionsPrefix and VariablesPrefix are as a user writes them.
 	ConnectionsPrefix, VariablesPrefix string
+	// Kwargs are more keyword arguments that SecretsManagerBackend has. The worker that we inject has them in an annotation.
+	Kwargs map[string]any
+}
+
+// kwargs are all of the backend's keyword arguments, as JSON.
+func (s Store) kwargs() (string, error) {
+	all := map[string]any{"connections_prefix": s.ConnectionsPrefix, "variables_prefix": s.VariablesPrefix}
+	maps.Copy(all, s.Kwargs)
+	text, err := json.Marshal(all)
+	if err != nil {
+		return "", fmt.Errorf("encoding the backend's kwargs: %w", err)
+	}
+	return string(text), nil
 }
 
 // NativeEnviron is the environment of a container that uses SecretsManagerBackend.
 func (s Store) NativeEnviron() ([]string, error) {
-	kwargs, err := json.Marshal(map[string]string{"connections_prefix": s.ConnectionsPrefix, "variables_prefix": s.VariablesPrefix})
+	kwargs, err := s.kwargs()
 	if err != nil {
-		return nil, fmt.Errorf("encoding the backend's kwargs: %w", err)
+		return nil, err
 	}
 	environ := []string{
 		"AWS_ENDPOINT_URL=" + s.URL, "AWS_DEFAULT_REGION=" + s.Region, "AWS_EC2_METADATA_DISABLED=true", "AWS_MAX_ATTEMPTS=1",
 		"AWS_ACCESS_KEY_ID=" + s.Keys.ID, "AWS_SECRET_ACCESS_KEY=" + s.Keys.Secret,
 	}
 	for _, v := range contract.BackendEnv() {
-		environ = append(environ, v.Backend+"=airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend", v.Kwargs+"="+string(kwargs))
+		environ = append(environ, v.Backend+"=airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend", v.Kwargs+"="+kwargs)
 	}
 	return environ, nil
 }
@@ -53,7 +67,11 @@ type envVar struct {
 
 // Inject makes the pod that our webhook would make of an annotated worker whose secrets are in the store.
 func Inject(s Store) (Pod, error) {
-	before, err := json.Marshal(annotated(s))
+	worker, err := annotated(s)
+	if err != nil {
+		return Pod{}, err
+	}
+	before, err := json.Marshal(worker)
 	if err != nil {
 		return Pod{}, fmt.Errorf("encoding the worker's pod: %w", err)
 	}
@@ -81,17 +99,22 @@ func Inject(s Store) (Pod, error) {
 	return pod, nil
 }
 
-func annotated(s Store) map[string]any {
+func annotated(s Store) (pod map[string]any, err error) {
+	annotations := map[string]string{
+		"airflow-secrets/inject": "true", "airflow-secrets/region": s.Region, "airflow-secrets/endpoint-url": s.URL,
+	}
+	if len(s.Kwargs) > 0 {
+		annotations["airflow-secrets/backend-kwargs"], err = s.kwargs()
+	} else {
+		annotations["airflow-secrets/connections-prefix"], annotations["airflow-secrets/variables-prefix"] = s.ConnectionsPrefix, s.VariablesPrefix
+	}
 	return map[string]any{
 		"apiVersion": "v1", "kind": "Pod",
-		"metadata": map[string]any{"name": "worker", "annotations": map[string]string{
-			"airflow-secrets/inject": "true", "airflow-secrets/region": s.Region, "airflow-secrets/endpoint-url": s.URL,
-			"airflow-secrets/connections-prefix": s.ConnectionsPrefix, "airflow-secrets/variables-prefix": s.VariablesPrefix,
-		}},
+		"metadata": map[string]any{"name": "worker", "annotations": annotations},
 		"spec": map[string]any{"containers": []any{map[string]any{"name": "worker", "image": "apache/airflow", "env": []envVar{
 			{"AWS_ACCESS_KEY_ID", s.Keys.ID}, {"AWS_SECRET_ACCESS_KEY", s.Keys.Secret},
 		}}}},
-	}
+	}, err
 }
 
 // Environ is the environment of Airflow's container, with the files in directory. The AWS keys are left out, so that

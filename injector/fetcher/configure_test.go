@@ -1,0 +1,148 @@
+package fetcher_test
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/airflow-secrets/airflow-secrets/injector/contract"
+	"github.com/airflow-secrets/airflow-secrets/injector/fetcher"
+)
+
+const (
+	awsClass = "AIRFLOW__SECRETS__BACKEND=" + contract.SecretsManagerBackend
+	kwargs   = "AIRFLOW__SECRETS__BACKEND_KWARGS="
+	cfgPath  = "/opt/airflow/airflow.cfg"
+)
+
+// setup is what Configure makes of an environment, and of an airflow.cfg where there is one.
+func setup(t *testing.T, config contract.Config, cfg string, environ ...string) (fetcher.Setup, error) {
+	t.Helper()
+	text, err := config.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fetcher.Configure(fetcher.Options{
+		Environ: append(environ, contract.ConfigEnv+"="+text),
+		ReadFile: func(path string) ([]byte, error) {
+			if path != cfgPath || cfg == "" {
+				return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+			}
+			return []byte(cfg), nil
+		},
+	})
+}
+
+func TestConfigureTakesOver(t *testing.T) {
+	tests := map[string]struct {
+		takeOver contract.TakeOver
+		cfg      string
+		environ  []string
+		want     func(a *contract.Account)
+		former   string
+	}{
+		"nothing": {want: func(*contract.Account) {}},
+		"the environment's kwargs": {environ: []string{awsClass, kwargs + `{"connections_prefix": "team", "variables_prefix": null}`}, former: "AIRFLOW__SECRETS__BACKEND",
+			want: func(a *contract.Account) { a.Connections.Prefix, a.Variables = "team", nil }},
+		"a backend without kwargs": {environ: []string{awsClass}, former: "AIRFLOW__SECRETS__BACKEND", want: func(*contract.Account) {}},
+		"those of airflow.cfg": {takeOver: contract.TakeOver{ConfigFile: cfgPath}, former: "[secrets] backend of airflow.cfg",
+			cfg:  "[secrets]\nbackend = " + contract.SecretsManagerBackend + "\nbackend_kwargs = {\"connections_prefix\": \"team\",\n    \"sep\": \"-\"}\n",
+			want: func(a *contract.Account) { a.Connections.Prefix, a.Separator = "team", "-" }},
+		"those of [workers] there": {takeOver: contract.TakeOver{ConfigFile: cfgPath, Workers: true}, former: "[workers] secrets_backend of airflow.cfg",
+			cfg: "[secrets]\nbackend = " + contract.SecretsManagerBackend + "\n[workers]\nsecrets_backend = " + contract.SecretsManagerBackend +
+				"\nsecrets_backend_kwargs = {\"connections_prefix\": \"team\"}\n",
+			want: func(a *contract.Account) { a.Connections.Prefix = "team" }},
+		"an airflow.cfg that is not there":  {takeOver: contract.TakeOver{ConfigFile: cfgPath}, want: func(*contract.Account) {}},
+		"an airflow.cfg that nobody mounts": {cfg: "no airflow.cfg at all", want: func(*contract.Account) {}},
+		"an argument of its own": {takeOver: contract.TakeOver{Moved: []string{"AIRFLOW__SECRETS__BACKEND_KWARG__CONNECTIONS_PREFIX"}}, former: "AIRFLOW__SECRETS__BACKEND",
+			environ: []string{awsClass, "AIRFLOW__SECRETS__BACKEND_KWARG__CONNECTIONS_PREFIX=team"},
+			want:    func(a *contract.Account) { a.Connections.Prefix = "team" }},
+		"annotations come first": {takeOver: contract.TakeOver{Decided: []string{"connections-prefix"}}, former: "AIRFLOW__SECRETS__BACKEND",
+			environ: []string{awsClass, kwargs + `{"connections_prefix": "team", "sep": "-"}`}, want: func(a *contract.Account) { a.Separator = "-" }},
+		"a variable in other options does not matter": {takeOver: contract.TakeOver{ConfigFile: cfgPath}, former: "AIRFLOW__SECRETS__BACKEND",
+			environ: []string{awsClass, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=postgres://$USER"}, cfg: "[core]\nfernet_key = $KEY\n", want: func(*contract.Account) {}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := newPod(t)
+			p.config.TakeOver = &test.takeOver
+			got, err := setup(t, p.config, test.cfg, test.environ...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			test.want(&p.config.Accounts[0])
+			want, _ := p.config.Encode()
+			if text, _ := got.Config.Encode(); text != want {
+				t.Errorf("the configuration is  %s\nexpected              %s", text, want)
+			}
+			if got.Former.Name != test.former {
+				t.Errorf("the settings are those of %q, expected %q", got.Former.Name, test.former)
+			}
+		})
+	}
+}
+
+func TestConfigureRefuses(t *testing.T) {
+	tests := map[string]struct {
+		takeOver contract.TakeOver
+		cfg      string
+		environ  []string
+		code     contract.Code
+		says     string
+	}{
+		"a foreign backend":           {environ: []string{"AIRFLOW__SECRETS__BACKEND=a.B"}, code: contract.ForeignBackend, says: "AIRFLOW__SECRETS__BACKEND is a.B"},
+		"that of workers":             {environ: []string{"AIRFLOW__WORKERS__SECRETS_BACKEND=a.B"}, code: contract.ForeignBackend, says: "AIRFLOW__WORKERS__SECRETS_BACKEND is a.B"},
+		"one in airflow.cfg":          {takeOver: contract.TakeOver{ConfigFile: cfgPath}, cfg: "[secrets]\nbackend=a.B\n", code: contract.ForeignBackend, says: "[secrets] backend of airflow.cfg is a.B"},
+		"something pasted there":      {environ: []string{"AIRFLOW__SECRETS__BACKEND=canary/+==. x"}, code: contract.ForeignBackend, says: "not the name of a class"},
+		"an argument by envFrom":      {environ: []string{awsClass, "AIRFLOW__SECRETS__BACKEND_KWARG__SEP=canary"}, code: contract.InvalidKwargs, says: "AIRFLOW__SECRETS__BACKEND_KWARG__SEP comes from a Secret or ConfigMap that the pod's envFrom names"},
+		"one of workers, no backend":  {environ: []string{"AIRFLOW__WORKERS__SECRETS_BACKEND_KWARG__X=canary"}, code: contract.InvalidKwargs, says: "move it into AIRFLOW__WORKERS__SECRETS_BACKEND_KWARGS"},
+		"kwargs with a mistake":       {environ: []string{awsClass, kwargs + `{"verify": "canary"}`}, code: contract.InvalidKwargs, says: "AIRFLOW__SECRETS__BACKEND_KWARGS: verify: expected true"},
+		"kwargs with a variable":      {environ: []string{awsClass, kwargs + `{"connections_prefix": "${TEAM}/canary"}`}, code: contract.InvalidKwargs, says: "the environment variable TEAM"},
+		"kwargs there, too":           {takeOver: contract.TakeOver{ConfigFile: cfgPath}, cfg: "[secrets]\nbackend=" + contract.SecretsManagerBackend + "\nbackend_kwargs={\"sep\": \"$TEAM canary\"}\n", code: contract.InvalidConfigFile, says: "[secrets] backend_kwargs of airflow.cfg: line 3: found the environment variable TEAM"},
+		"an airflow.cfg that is none": {takeOver: contract.TakeOver{ConfigFile: cfgPath}, cfg: "canary\n", code: contract.InvalidConfigFile, says: cfgPath + ": line 1"},
+		"a locked setting":            {takeOver: contract.TakeOver{Locked: []string{"sep"}}, environ: []string{awsClass, kwargs + `{"sep": "-"}`}, code: contract.InvalidKwargs, says: "sep is locked by an administrator"},
+		"several teams":               {environ: []string{"AIRFLOW__CORE__MULTI_TEAM=true"}, code: contract.MultiTeam, says: "AIRFLOW__CORE__MULTI_TEAM"},
+		"an option of the backend":    {environ: []string{awsClass, "AIRFLOW__CELERY__BROKER_URL_SECRET=canary"}, code: contract.OptionFromBackend, says: "AIRFLOW__CELERY__BROKER_URL_SECRET"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := newPod(t)
+			p.config.TakeOver = &test.takeOver
+			_, err := setup(t, p.config, test.cfg, test.environ...)
+			expectCode(t, err, test.code, test.says)
+			if strings.Contains(err.Error(), "canary") {
+				t.Errorf("the error shows a value: %v", err)
+			}
+		})
+	}
+}
+
+func TestAnAirflowCfgElsewhereIsToldOf(t *testing.T) {
+	for variable, warned := range map[string]bool{
+		"AIRFLOW_CONFIG=/x/airflow.cfg": true, "AIRFLOW_HOME=/x": true, "AIRFLOW_CONFIG=" + cfgPath: false, "AIRFLOW_HOME=/opt/airflow": false, "AIRFLOW_HOME=": false,
+	} {
+		p := newPod(t)
+		p.config.TakeOver = &contract.TakeOver{ConfigFile: cfgPath}
+		got, err := setup(t, p.config, "", variable)
+		if err != nil || (len(got.Warnings) == 1) != warned || warned && !strings.Contains(got.Warnings[0], "/x/airflow.cfg, which is not seen") {
+			t.Errorf("%s: warnings %q (%v), expected one: %v", variable, got.Warnings, err, warned)
+		}
+	}
+}
+
+// An airflow.cfg that is there and cannot be read is no reason to go on without it.
+func TestConfigureNeedsTheFile(t *testing.T) {
+	p := newPod(t)
+	p.config.TakeOver = &contract.TakeOver{ConfigFile: cfgPath}
+	text, err := p.config.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	denied := &fs.PathError{Op: "open", Path: cfgPath, Err: fs.ErrPermission}
+	_, err = fetcher.Configure(fetcher.Options{Environ: []string{contract.ConfigEnv + "=" + text}, ReadFile: func(string) ([]byte, error) { return nil, denied }})
+	expectCode(t, err, contract.InvalidConfigFile, cfgPath)
+	if !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("the cause is not in %v", err)
+	}
+}
