@@ -4,14 +4,19 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"sigs.k8s.io/yaml"
 
 	"github.com/airflow-secrets/airflow-secrets/injector"
+	"github.com/airflow-secrets/airflow-secrets/injector/contract"
+	"github.com/airflow-secrets/airflow-secrets/test/fakeaws"
 	"github.com/airflow-secrets/airflow-secrets/test/pods"
 )
 
@@ -19,9 +24,35 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"airflow-secrets": main})
 }
 
-// TestScripts runs the command as its user types it.
+// TestScripts runs the command as its user types it. A script that has a store.yaml gets a fake AWS with it, where it has
+// the access key AKIAIOSFODNN7EXAMPLE.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits}})
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata", Setup: startAWS,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+	})
+}
+
+func startAWS(e *testscript.Env) error {
+	e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	store, err := os.Open(filepath.Join(e.WorkDir, "store.yaml"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	aws, err := fakeaws.Load(store)
+	if err != nil {
+		return err
+	}
+	server := httptest.NewServer(aws)
+	e.Defer(server.Close)
+	e.Setenv("AWS_ENDPOINT_URL", server.URL)
+	e.Setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+	e.Setenv("AWS_SECRET_ACCESS_KEY", "any")
+	return nil
 }
 
 // exits runs a command and holds its exit code against a number: exits 2 airflow-secrets nothing.
@@ -85,5 +116,24 @@ func checkPrinted(t *testing.T, c pods.Case, d injector.Decision, exit int, stdo
 	}
 	if !bytes.Equal(stdout, want) {
 		t.Errorf("printed\n%s\nexpected\n%s", stdout, want)
+	}
+}
+
+// TestExplainEveryPod explains every case, with nothing given of what it reads: a pod that is not refused has settings.
+func TestExplainEveryPod(t *testing.T) {
+	for _, c := range pods.Cases(t) {
+		t.Run(c.Name, func(t *testing.T) {
+			args := []string{"explain", "-f", c.File, "--fetcher-image", pods.Image}
+			if c.Defaults != "" {
+				args = append(args, "--defaults", c.Defaults)
+			}
+			var stdout, stderr bytes.Buffer
+			exit := run(args, nil, &stdout, &stderr)
+			d := c.Injector.Decide(c.Pod, "default")
+			explained := d.Code == contract.Injected || d.Code == contract.AlreadyInjected
+			if (exit == exitOK) != d.Allowed() || explained != bytes.Contains(stdout.Bytes(), []byte("\nconnections-prefix ")) {
+				t.Errorf("exit %d for a pod that is %s\n%s%s", exit, d.Code, &stdout, &stderr)
+			}
+		})
 	}
 }
