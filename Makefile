@@ -36,15 +36,18 @@ docs: ## write what is generated into docs/
 
 .PHONY: fuzz
 FUZZ ?= 1000000
-fuzz: ## FUZZ reviews, values and configurations each, made from nasty parts; the counts are printed
+fuzz: ## FUZZ reviews, values, configurations, patterns and airflow.cfgs each, made from nasty parts; the counts are printed
 	go test ./webhook -run '^TestReviews$$' -v -timeout 0 -inputs $(FUZZ)
 	go test ./injector/fetcher/airflow -run '^TestValues$$' -v -timeout 0 -inputs $(FUZZ)
 	go test ./injector/contract -run '^TestConfigurations$$' -v -timeout 0 -inputs $(FUZZ)
+	go test ./injector/contract/pattern -run '^TestPatterns$$' -v -timeout 0 -inputs $(FUZZ)
+	go test ./injector/fetcher/airflowcfg -run '^TestFilesAsConfigparser$$' -v -timeout 0 -inputs $(FUZZ)
 
 .PHONY: airflow
 VALUES ?= slice
 airflow: ## the real Airflow in all six versions; VALUES=all for every generated value
 	go test ./test/airflow -v -timeout 60m -airflow=all -values=$(VALUES)
+	go test ./injector/fetcher/airflowcfg -run AsAirflow -v -timeout 60m -airflow=all
 
 .PHONY: bench
 bench: ## benchmarks, each beside its baseline in the same run; last what a look-up costs in the real Airflow
