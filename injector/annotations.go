@@ -58,18 +58,26 @@ var table = slices.Concat(
 			example: "db,http/api", doc: "These connection ids instead of all under the prefix, so that nothing has to be listed. One that cannot be delivered fails the pod."},
 		{key: "variables", set: into(parseIDs, func(s *settings) *[]string { return &s.variables.ids }),
 			example: "region", doc: "These variable ids instead of all under the prefix, in the same way."},
-		{key: "config", example: "celery.broker_url=broker", doc: "Config options to deliver, each as `section.key=id`."},
-		{key: "shared-account", example: "444455556666", doc: "The account whose secrets back up those of the pod's own."},
-		{key: "shared-region", example: "eu-central-1", doc: "The shared account's region."},
-		{key: "shared-role-arn", example: "arn:aws:iam::444455556666:role/airflow", doc: "A role there that may list and read its secrets."},
-		{key: "shared-external-id", example: "team-a", doc: "The external id that role asks for."},
+		{key: "config", set: into(parseOptions, func(s *settings) *[]contract.Option { return &s.options }),
+			example: "celery.broker_url=broker", doc: "Options of Airflow's own to deliver, each as `section.key=id`, with commas between them. They have to be among those that Airflow takes from a command (`_CMD`): " + optionDoc() + "."},
+		{key: "shared-account", set: into(parseAccount, func(s *settings) *string { return &s.shared.account }),
+			example: "444455556666", doc: "The account whose secrets back up those of the pod's own. It needs `shared-role-arn`, or ids."},
+		{key: "shared-region", set: into(parseRegion, func(s *settings) *string { return &s.shared.region }),
+			example: "eu-central-1", doc: "The shared account's region; by default that of the pod's own."},
+		{key: "shared-role-arn", set: into(parseRole, func(s *settings) *string { return &s.shared.roleARN }),
+			example: "arn:aws:iam::444455556666:role/airflow", doc: "A role there that may list and read its secrets. Without one, nothing can be discovered there."},
+		{key: "shared-external-id", set: into(parseExternalID, func(s *settings) *string { return &s.shared.externalID }),
+			example: "team-a", doc: "The external id that the role of `shared-role-arn` asks for."},
 	},
 	perKind(func(kind string) row {
-		return row{key: "shared-" + kind + "-prefix", example: "core/" + kind, doc: "The prefix of the " + kind + " in the shared account; without it none are shared."}
+		return row{key: "shared-" + kind + "-prefix", set: into(parseSharedPrefix, func(s *settings) **prefix { return &s.sharedOf(kind).prefix }),
+			example: "core/" + kind, doc: sharedDoc(kind)}
 	}),
 	[]row{
-		{key: "shared-connections", example: "warehouse", doc: "These connection ids of the shared account, read by ARN without a role there."},
-		{key: "shared-variables", example: "region", doc: "These variable ids of the shared account, read by ARN without a role there."},
+		{key: "shared-connections", set: into(parseIDs, func(s *settings) *[]string { return &s.shared.connections.ids }),
+			example: "warehouse", doc: "These connection ids of the shared account. Without a role there they are read by ARN, which the secrets' resource policies and their key have to allow."},
+		{key: "shared-variables", set: into(parseIDs, func(s *settings) *[]string { return &s.shared.variables.ids }),
+			example: "region", doc: "These variable ids of the shared account, in the same way."},
 		{key: "region", set: into(parseRegion, func(s *settings) *string { return &s.region }),
 			example: "eu-central-1", doc: "The AWS region; by default what the container's environment says."},
 		{key: "endpoint-url", set: into(parseEndpoint, func(s *settings) *string { return &s.endpointURL }), hidden: true,
@@ -104,7 +112,7 @@ var table = slices.Concat(
 		{key: "on-invalid", set: into(parseResponse, func(s *settings) *contract.Response { return &s.onInvalid }),
 			example: "fail", doc: "`fail` or `warn`: a value that Airflow cannot use. By default one that was discovered is left out with a warning, and one that was asked for by id fails."},
 		{key: "on-empty", set: into(parseResponse, func(s *settings) *contract.Response { return &s.onEmpty }),
-			example: "warn", doc: "`fail` or `warn`: there is nothing at all to deliver. By default it fails; where the settings come from the kwargs of a backend, it warns."},
+			example: "warn", doc: "`fail` or `warn`: nothing at all was found, not even something to leave out. By default it fails; where the prefixes come from the kwargs of a backend, it warns."},
 		{key: "timeout", set: into(parseTimeout, func(s *settings) *time.Duration { return &s.timeout }),
 			builtIn: "2m", example: "5m", doc: "How long the init container may try in all, from 1s to 10m; Airflow gives a queued task 10m."},
 		{key: "refresh", example: "5m", doc: "How often long-lived pods read their secrets anew, or `off`."},
@@ -119,14 +127,24 @@ func perKind(of func(kind string) row) []row {
 
 func prefixDoc(kind string) string {
 	if kind == "config" {
-		return "The names of secrets with config options start with this and the separator. Without `config` it has no effect."
+		return "The names of the secrets of the options in `config` start with this and the separator."
 	}
 	return "Every secret whose name starts with this and the separator is read as one of the " + kind + ". `none` turns the kind off; an empty one needs the ids in `" + kind + "`."
 }
 
+func sharedDoc(kind string) string {
+	if kind == "config" {
+		return "The prefix of the options in `config` in the shared account; without it none are looked for there."
+	}
+	return "The prefix of the " + kind + " in the shared account; without it, and without ids, none are shared."
+}
+
+// optionDoc lists the options that Airflow takes from a command.
+func optionDoc() string { return "`" + strings.Join(contract.OptionNames(), "`, `") + "`" }
+
 func patternDoc(kind string) string {
 	if kind == "config" {
-		return "Without `config` it has no effect."
+		return "It has no effect: options are named one by one."
 	}
 	return "Only those of the " + kind + " whose id matches this (Python's re.match, ignoring case) are read."
 }

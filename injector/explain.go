@@ -73,19 +73,44 @@ func (in *Injector) Explain(raw []byte) []Setting {
 			settings = append(settings, in.setting(s, r))
 		}
 	}
+	targets, _ := pod.airflowContainers(s.containers)
+	settings = withOptions(settings, pod.formerBackend(s, targets).options)
 	if s.kwargs != nil {
-		settings = TakeKwargs(openTo(settings, s.annotated), s.kwargs, "the annotation "+Prefix+"backend-kwargs")
+		_, shared := s.kwargs["shared_account"]
+		settings = TakeKwargs(openTo(settings, s.annotated), contract.Backend{Kwargs: s.kwargs, Shared: shared, KwargsName: "the annotation " + Prefix + "backend-kwargs"})
 	}
 	decided := s.decided()
-	return openTo(settings, func(key string) bool { return slices.Contains(decided, key) })
+	return openTo(settings, func(key string) bool { return s.kwargs != nil || slices.Contains(decided, key) })
 }
 
 // openTo marks the settings that kwargs decide where nothing else has.
 func openTo(settings []Setting, decided func(key string) bool) []Setting {
 	for i := range settings {
-		settings[i].Open = slices.Contains(contract.KwargSettings(), settings[i].Key) && !decided(settings[i].Key)
+		key := settings[i].Key
+		byPlugin := slices.ContainsFunc(pluginSettings, func(p pluginSetting) bool { return p.key == key })
+		settings[i].Open = (byPlugin || slices.Contains(contract.KwargSettings(), key)) && !decided(key)
 	}
 	return settings
+}
+
+// withOptions adds the options that variables of the pod have taken from its backend until now.
+func withOptions(settings []Setting, options []contract.Option) []Setting {
+	at := slices.IndexFunc(settings, func(s Setting) bool { return s.Key == "config" })
+	values, by := nonEmpty(settings[at].Value), nonEmpty(settings[at].By)
+	for _, o := range options {
+		if o.Former {
+			values, by = append(values, o.String()+"="+o.ID), append(by, o.Env()+"_SECRET")
+		}
+	}
+	settings[at].Value, settings[at].By = strings.Join(values, ","), strings.Join(by, ", ")
+	return settings
+}
+
+func nonEmpty(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return []string{text}
 }
 
 func (in *Injector) setting(s settings, r row) Setting {
@@ -113,30 +138,95 @@ func (s Setting) hide(hidden bool) Setting {
 	return s
 }
 
-// TakeKwargs gives the settings as they are once the arguments of a SecretsManagerBackend, which are valid, are taken over
-// from a place. In that of backend-kwargs are the names of those that no other setting stands for.
-func TakeKwargs(settings []Setting, kwargs map[string]any, place string) []Setting {
+// TakeKwargs gives the settings as they are once the arguments of a backend, which are valid, are taken over. In that of
+// backend-kwargs are the names of those that no other setting stands for.
+func TakeKwargs(settings []Setting, b contract.Backend) []Setting {
 	taken := slices.Clone(settings)
-	for _, name := range contract.Kwargs() {
-		value, given := kwargs[name]
-		key := cmp.Or(contract.KwargSetting(name), "backend-kwargs")
-		at := slices.IndexFunc(settings, func(s Setting) bool { return s.Open && s.Key == key })
+	place := cmp.Or(b.KwargsName, b.Name)
+	for _, d := range decisions(b, settings) {
+		at := slices.IndexFunc(settings, func(s Setting) bool { return s.Open && s.Key == d.key })
 		switch {
-		case !given || at < 0 || !says(name, value) || overruled(taken, key):
-		case key == "backend-kwargs":
-			taken[at].Value, taken[at].By = strings.TrimPrefix(taken[at].Value+", "+name, ", "), "kwargs in "+place
+		case at < 0 || overruled(taken, d.key):
+		case d.key == "backend-kwargs":
+			taken[at].Value, taken[at].By = strings.TrimPrefix(taken[at].Value+", "+d.kwarg, ", "), "kwargs in "+place
 		case taken[at] == settings[at]: // of keys and a profile, keys come first
-			r, _ := rowOf(key)
-			taken[at].Value, taken[at].By = showKwarg(value), "kwarg "+name+" in "+place
-			taken[at] = taken[at].hide(r.hidden || slices.Contains(keyKwargs, name))
+			r, _ := rowOf(d.key)
+			taken[at].Value, taken[at].By = showKwarg(d.value), "kwarg "+d.kwarg+" in "+place
+			if d.kwarg == "" {
+				taken[at].By = "the plugin's default"
+			}
+			taken[at] = taken[at].hide(r.hidden || slices.Contains(keyKwargs, d.kwarg))
 		}
 	}
 	return taken
 }
 
+// decision is what one argument decides about one setting.
+type decision struct {
+	key, kwarg string // without a kwarg, the backend has it built in
+	value      any
+}
+
+// decisions are those of all arguments that are given, in the order of their documentation.
+func decisions(b contract.Backend, settings []Setting) []decision {
+	var all []decision
+	for _, name := range contract.Kwargs() {
+		key := cmp.Or(contract.KwargSetting(name), "backend-kwargs")
+		byPlugin := b.Shared && slices.ContainsFunc(pluginSettings, func(p pluginSetting) bool { return p.key == key })
+		if value, given := b.Kwargs[name]; given && says(name, value) && !byPlugin {
+			all = append(all, decision{key, name, value})
+		}
+	}
+	if !b.Shared {
+		return all
+	}
+	for _, p := range pluginSettings {
+		if d, ok := p.decide(b, settings); ok {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// pluginSetting is a setting that SharedSecretsManagerBackend decides in its own way.
+type pluginSetting struct {
+	key, kwarg string
+	off        []string // the arguments that turn it off where they are null
+	builtIn    string
+}
+
+// pluginSettings are what becomes of its prefixes, which are for all kinds alike, and of the region that it asks by itself
+// (contract.Config.TakeKwargs).
+var pluginSettings = []pluginSetting{
+	{"variables-prefix", "connections_prefix", []string{"variables_prefix"}, "airflow/connections"},
+	{"config-prefix", "connections_prefix", []string{"config_prefix"}, "airflow/connections"},
+	{"variables-lookup-pattern", "connections_lookup_pattern", nil, ""},
+	{"config-lookup-pattern", "connections_lookup_pattern", nil, ""},
+	{"shared-connections-prefix", "connections_prefix_shared", []string{"connections_prefix"}, "airflow/connections"},
+	{"shared-variables-prefix", "connections_prefix_shared", []string{"connections_prefix", "variables_prefix"}, "airflow/connections"},
+	{"shared-config-prefix", "connections_prefix_shared", []string{"connections_prefix", "config_prefix"}, "airflow/connections"},
+	{"shared-region", "aws_region", nil, ""},
+}
+
+func (p pluginSetting) decide(b contract.Backend, settings []Setting) (decision, bool) {
+	for _, name := range p.off {
+		if value, given := b.Kwargs[name]; given && value == nil {
+			return decision{key: p.key, kwarg: name}, true
+		}
+	}
+	if value, given := b.Kwargs[p.kwarg]; given && says(p.kwarg, value) {
+		return decision{p.key, p.kwarg, value}, true
+	}
+	value := p.builtIn
+	if p.key == "shared-region" && !slices.ContainsFunc(settings, func(s Setting) bool { return s.Key == "region" && s.By != "" }) {
+		value = b.Region // or else it is one's own
+	}
+	return decision{key: p.key, value: value}, value != ""
+}
+
 // says tells a value from none: null and an empty text are none, except for prefixes and the separator.
 func says(name string, value any) bool {
-	if name == "sep" || strings.HasSuffix(name, "_prefix") {
+	if name == "sep" || strings.HasSuffix(name, "_prefix") || strings.HasSuffix(name, "_prefix_shared") {
 		return true
 	}
 	return value != nil && value != "" && contract.KwargBelongsTo(name) == ""

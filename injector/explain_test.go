@@ -2,6 +2,7 @@ package injector
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -129,7 +130,7 @@ func TestTakeKwargs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := byKey(TakeKwargs(explain(t, "{}", c.annotations), kwargs, "ENV"))
+			got := byKey(TakeKwargs(explain(t, "{}", c.annotations), contract.Backend{Kwargs: kwargs, KwargsName: "ENV"}))
 			for _, want := range c.want {
 				if got[want.Key] != want {
 					t.Errorf("%s is %+v, expected %+v", want.Key, got[want.Key], want)
@@ -144,7 +145,7 @@ func TestExplainAgreesWithTheTakeOver(t *testing.T) {
 	given := map[string]string{
 		"connections_prefix": `"x"`, "variables_prefix": `null`, "connections_lookup_pattern": `"^x"`, "variables_lookup_pattern": `"^x"`, "sep": `"-"`,
 		"region_name": `"us-east-1"`, "endpoint_url": `"https://example.com"`, "role_arn": `"arn:aws:iam::111122223333:role/x"`, "profile_name": `"x"`,
-		"extra_conn_words": `{"user": ["x"]}`, "are_secret_values_urlencoded": `true`, "config_kwargs": `{"use_fips_endpoint": true}`,
+		"extra_conn_words": `{"user": ["x"]}`, "are_secret_values_urlencoded": `true`,
 		"aws_session_token": `"x"`, "external_id": `"x"`,
 	}
 	for _, annotations := range []map[string]string{
@@ -158,14 +159,184 @@ func TestExplainAgreesWithTheTakeOver(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			taken, _, err := s.ownAccount().TakeKwargs(kwargs, s.decided(), nil)
+			config := contract.Config{Accounts: s.accounts(nil), TakeOver: &contract.TakeOver{Decided: s.decided()}}
+			taken, _, err := config.TakeKwargs(contract.Backend{Kwargs: kwargs})
 			if err != nil {
 				t.Fatal(err)
 			}
-			changes := !reflect.DeepEqual(taken, s.ownAccount())
-			if said := !slices.Equal(TakeKwargs(settings, kwargs, "ENV"), settings); said != changes {
+			changes := !reflect.DeepEqual(taken, config)
+			if said := !slices.Equal(TakeKwargs(settings, contract.Backend{Kwargs: kwargs, KwargsName: "ENV"}), settings); said != changes {
 				t.Errorf("with %v, the kwarg %s is said to decide something: %v, expected %v", annotations, name, said, changes)
 			}
+		}
+	}
+}
+
+func TestTakeKwargsOfThePlugin(t *testing.T) {
+	for name, c := range map[string]struct {
+		annotations map[string]string
+		kwargs      string
+		want        []Setting
+	}{
+		"the connections prefixes are for all kinds": {
+			nil, `{"connections_prefix": "own", "variables_prefix": "moot", "connections_prefix_shared": "core", "shared_account": 111122223333, "aws_region": "eu-west-1"}`,
+			[]Setting{{Key: "connections-prefix", Value: "own", By: "kwarg connections_prefix in ENV", Open: true},
+				{Key: "variables-prefix", Value: "own", By: "kwarg connections_prefix in ENV", Open: true},
+				{Key: "config-prefix", Value: "own", By: "kwarg connections_prefix in ENV", Open: true},
+				{Key: "shared-connections-prefix", Value: "core", By: "kwarg connections_prefix_shared in ENV", Open: true},
+				{Key: "shared-variables-prefix", Value: "core", By: "kwarg connections_prefix_shared in ENV", Open: true},
+				{Key: "shared-config-prefix", Value: "core", By: "kwarg connections_prefix_shared in ENV", Open: true},
+				{Key: "shared-account", Value: "111122223333", By: "kwarg shared_account in ENV", Open: true},
+				{Key: "shared-region", Value: "eu-west-1", By: "kwarg aws_region in ENV", Open: true}},
+		},
+		"what it has built in": {
+			nil, `{}`,
+			[]Setting{{Key: "connections-prefix", Value: "airflow/connections", By: "built in", Open: true},
+				{Key: "variables-prefix", Value: "airflow/connections", By: "the plugin's default", Open: true},
+				{Key: "shared-variables-prefix", Value: "airflow/connections", By: "the plugin's default", Open: true},
+				{Key: "shared-region", Value: "eu-west-3", By: "the plugin's default", Open: true},
+				{Key: "shared-account", Open: true}},
+		},
+		"annotations come before it": {
+			map[string]string{"variables-prefix": "mine", "shared-variables-prefix": "theirs", "region": "eu-west-2"}, `{"connections_prefix": "own", "connections_prefix_shared": "core"}`,
+			[]Setting{{Key: "variables-prefix", Value: "mine", By: "the annotation"},
+				{Key: "shared-variables-prefix", Value: "theirs", By: "the annotation"},
+				{Key: "shared-connections-prefix", Value: "core", By: "kwarg connections_prefix_shared in ENV", Open: true},
+				{Key: "shared-region", Open: true}},
+		},
+		"null turns a kind off in both accounts": {
+			nil, `{"connections_prefix": "own", "connections_prefix_shared": "core", "variables_prefix": null}`,
+			[]Setting{{Key: "variables-prefix", Value: "none", By: "kwarg variables_prefix in ENV", Open: true},
+				{Key: "shared-variables-prefix", Value: "none", By: "kwarg variables_prefix in ENV", Open: true},
+				{Key: "shared-connections-prefix", Value: "core", By: "kwarg connections_prefix_shared in ENV", Open: true}},
+		},
+		"one pattern for all kinds": {
+			map[string]string{"variables": "a"}, `{"connections_lookup_pattern": "^a", "config_lookup_pattern": "^moot"}`,
+			[]Setting{{Key: "connections-lookup-pattern", Value: "^a", By: "kwarg connections_lookup_pattern in ENV", Open: true},
+				{Key: "variables-lookup-pattern", Open: true},
+				{Key: "config-lookup-pattern", Value: "^a", By: "kwarg connections_lookup_pattern in ENV", Open: true}},
+		},
+		"those of the annotation": {
+			map[string]string{"backend-kwargs": `{"connections_prefix": "noted", "shared_account": "111122223333"}`, "shared-role-arn": "arn:aws:iam::111122223333:role/r"}, `{"connections_prefix": "theirs"}`,
+			[]Setting{{Key: "variables-prefix", Value: "noted", By: "kwarg connections_prefix in the annotation airflow-secrets/backend-kwargs"},
+				{Key: "shared-config-prefix", Value: "airflow/connections", By: "the plugin's default"}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kwargs, err := contract.ParseKwargs(c.kwargs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := byKey(TakeKwargs(explainAnyway(t, c.annotations), contract.Backend{Shared: true, Kwargs: kwargs, KwargsName: "ENV", Region: "eu-west-3"}))
+			for _, want := range c.want {
+				if got[want.Key] != want {
+					t.Errorf("%s is %+v, expected %+v", want.Key, got[want.Key], want)
+				}
+			}
+		})
+	}
+}
+
+// TestExplainIsWhatThePluginComesTo holds the values that are explained against the configuration that is made of the same.
+func TestExplainIsWhatThePluginComesTo(t *testing.T) {
+	for _, text := range []string{
+		`{}`, `{"connections_prefix": "own"}`, `{"connections_prefix": "own", "variables_prefix": null}`, `{"config_prefix": null}`,
+		`{"variables_prefix": "moot", "config_prefix": "moot"}`, `{"connections_prefix_shared": "core/"}`, `{"connections_prefix_shared": ""}`,
+		`{"connections_lookup_pattern": "^a", "variables_lookup_pattern": "^b"}`, `{"variables_lookup_pattern": "^b"}`, `{"aws_region": "eu-west-1"}`, `{"region_name": "eu-west-1"}`, `{"sep": "-"}`,
+	} {
+		for _, annotations := range []map[string]string{
+			{}, {"connections-prefix": "mine"}, {"variables-prefix": "mine", "shared-variables-prefix": "yours"}, {"shared-variables-prefix": "none"},
+			{"region": "eu-west-2"}, {"shared-region": "eu-west-2", "shared-config-prefix": "options"}, {"shared-account": "222222222222"},
+		} {
+			if !strings.Contains(text, "null") || strings.Contains(text, "variables_prefix") { // null refuses options
+				annotations = with(annotations, "config", "core.fernet_key=f")
+			}
+			if annotations["shared-account"] == "" {
+				annotations = with(annotations, "shared-role-arn", "arn:aws:iam::111111111111:role/r")
+			}
+			kwargs, err := contract.ParseKwargs(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kwargs["shared_account"] = "111111111111"
+			s, _ := new(Injector).settle(prefixed(annotations))
+			before := former{options: s.options, takeOver: contract.TakeOver{Decided: s.decided()}}
+			config, err := s.contract(before)
+			if err != nil {
+				t.Fatal(err)
+			}
+			backend := contract.Backend{Shared: true, Kwargs: kwargs, KwargsName: "ENV", Region: "eu-west-3"}
+			if config, _, err = config.TakeKwargs(backend); err != nil {
+				t.Fatal(err)
+			}
+			explained := byKey(TakeKwargs(explainAnyway(t, annotations), backend))
+			for key, want := range values(config) {
+				noOptions := strings.HasSuffix(key, "config-prefix") && annotations["config"] == ""
+				if got := explained[key].Value; got != want && !noOptions && !(key == "shared-region" && got == "" && want == explained["region"].Value) {
+					t.Errorf("with %v and %s, %s is explained as %q and comes to %q", annotations, text, key, got, want)
+				}
+			}
+		}
+	}
+}
+
+// explainAnyway explains a pod, whether it would be refused or not.
+func explainAnyway(t *testing.T, annotations map[string]string) []Setting {
+	t.Helper()
+	pod, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": prefixed(annotations)}, "spec": map[string]any{"containers": []any{map[string]any{"name": "worker"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return new(Injector).Explain(pod)
+}
+
+func with(annotations map[string]string, key, value string) map[string]string {
+	all := maps.Clone(annotations)
+	all[key] = value
+	return all
+}
+
+// values are what a configuration has, by the keys of the settings.
+func values(c contract.Config) map[string]string {
+	all := map[string]string{"shared-account": c.Shared().ID, "shared-region": c.Shared().Region, "sep": c.Accounts[0].Separator}
+	for _, a := range c.Accounts {
+		start := strings.TrimPrefix(a.Name+"-", "own-")
+		for kind, names := range map[string]*contract.Names{"connections": a.Connections, "variables": a.Variables, "config": a.Config} {
+			all[start+kind+"-prefix"] = "none"
+			if names != nil {
+				all[start+kind+"-prefix"] = names.Prefix
+			}
+			if names != nil && a.Name == contract.OwnAccount && kind != "config" {
+				all[kind+"-lookup-pattern"] = names.Pattern
+			}
+		}
+	}
+	return all
+}
+
+// TestExplainOptions checks that the options which variables take from the backend are told, each with its variable.
+func TestExplainOptions(t *testing.T) {
+	pod := func(annotation string) []byte {
+		annotations := map[string]string{}
+		if annotation != "" {
+			annotations["config"] = annotation
+		}
+		text, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": prefixed(annotations)}, "spec": map[string]any{"containers": []any{
+			map[string]any{"name": "worker", "env": []any{
+				map[string]any{"name": "AIRFLOW__CELERY__BROKER_URL_SECRET", "value": "broker"},
+				map[string]any{"name": "AIRFLOW__CORE__FERNET_KEY_SECRET", "value": "fernet"},
+			}}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	for annotation, want := range map[string]Setting{
+		"":                        {Key: "config", Value: "celery.broker_url=broker,core.fernet_key=fernet", By: "AIRFLOW__CELERY__BROKER_URL_SECRET, AIRFLOW__CORE__FERNET_KEY_SECRET"},
+		"core.fernet_key=another": {Key: "config", Value: "core.fernet_key=another,celery.broker_url=broker", By: "the annotation, AIRFLOW__CELERY__BROKER_URL_SECRET"},
+	} {
+		if got := byKey(new(Injector).Explain(pod(annotation)))["config"]; got != want {
+			t.Errorf("with the annotation %q: %+v, expected %+v", annotation, got, want)
 		}
 	}
 }

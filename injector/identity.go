@@ -24,15 +24,12 @@ func identityOf(targets []target, s settings) identity {
 	know.addKeys(s.credentialsSecret)
 	for _, t := range targets {
 		last := t.lastIndexes()
-		files := know.addProfile(t)
+		files := slices.Concat(know.addProfile(t), know.addBundle(t))
 		for i, e := range t.Env {
 			if last[e.Name] == i && leadsToAWS(e.Name) {
 				know.addVariable(t, i, last)
-				files = append(files, e.Value)
+				files = append(files, t.expand(e.Value, i, last))
 			}
-		}
-		for _, source := range t.EnvFrom {
-			know.add(&know.envFrom, "envFrom "+string(source), source)
 		}
 		for _, m := range t.VolumeMounts {
 			if m.Name != contract.VolumeName && m.holdsAny(files) { // our own volume our container has anyway
@@ -41,12 +38,45 @@ func identityOf(targets []target, s settings) identity {
 			}
 		}
 	}
+	know.addSources(targets)
 	return know
 }
 
-// keyVariables are those of an access key. All may be missing as far as Kubernetes is concerned: it would leave the pod
-// waiting for the Secret without a word, and the fetcher ends with a sentence.
-var keyVariables = []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+// addSources adds the sources of envFrom. Of those that set the same variable the kubelet takes the last, so the main
+// container's come last.
+func (know *identity) addSources(targets []target) {
+	var others []any
+	for i, t := range targets {
+		for _, source := range t.EnvFrom {
+			if i == 0 {
+				know.add(&know.envFrom, "envFrom "+string(source), source)
+			} else {
+				know.add(&others, "envFrom "+string(source), source)
+			}
+		}
+	}
+	know.envFrom = append(others, know.envFrom...)
+}
+
+// addBundle gives our container the CA bundle that boto3 falls back on and the AWS SDK for Go does not know.
+func (know *identity) addBundle(t target) (files []string) {
+	const ours, theirs = "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"
+	last := t.lastIndexes()
+	at, ok := last[theirs]
+	if _, named := last[ours]; !ok || named || t.Env[at].fromElsewhere() {
+		return nil
+	}
+	know.addReferences(t, t.Env[at].Value, at, last)
+	know.add(&know.env, "env "+ours, corev1.EnvVar{Name: ours, Value: t.Env[at].Value})
+	return []string{t.expand(t.Env[at].Value, at, last)}
+}
+
+// keyVariables maps the keys of a Secret with an access key to the variables in which our container gets them. All may be
+// missing as far as Kubernetes is concerned: it would leave the pod waiting for the Secret without a word, and the fetcher
+// ends with a sentence.
+var keyVariables = []struct{ variable, key string }{
+	{contract.KeyIDEnv, "AWS_ACCESS_KEY_ID"}, {contract.SecretKeyEnv, "AWS_SECRET_ACCESS_KEY"}, {contract.SessionTokenEnv, "AWS_SESSION_TOKEN"},
+}
 
 // addKeys takes an access key from a Secret. Airflow's containers do not get it.
 func (know *identity) addKeys(secret string) {
@@ -54,9 +84,9 @@ func (know *identity) addKeys(secret string) {
 		return
 	}
 	optional := true
-	for _, name := range keyVariables {
-		from := &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: secret}, Key: name, Optional: &optional}
-		know.add(&know.env, "env "+name, corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: from}})
+	for _, v := range keyVariables {
+		from := &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: secret}, Key: v.key, Optional: &optional}
+		know.add(&know.env, "env "+v.variable, corev1.EnvVar{Name: v.variable, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: from}})
 	}
 }
 
@@ -102,6 +132,17 @@ func (know *identity) addReferences(t target, text string, before int, last map[
 			know.addVariable(t, at, last)
 		}
 	}
+}
+
+// expand puts variables that the container sets before into a value, as far as they are in sight.
+func (c container) expand(text string, before int, last map[string]int) string {
+	return dollarName.ReplaceAllStringFunc(text, func(reference string) string {
+		at, ok := last[reference[2:len(reference)-1]]
+		if !ok || at >= before || c.Env[at].fromElsewhere() {
+			return reference
+		}
+		return c.expand(c.Env[at].Value, at, last)
+	})
 }
 
 // lastIndexes maps the names of the container's variables to where they stand; of several with one name the last counts.

@@ -75,11 +75,10 @@ func (in *Injector) Decide(raw []byte, _ string) Decision {
 // inject works out the operations. Each part is added to the document as the parts before have left it.
 func (p *pod) inject(s settings, targets []target, before former) Decision {
 	warnings := slices.Concat(s.warnings(), p.warnings(s, targets), before.warnings)
-	config, err := s.contract()
+	config, err := s.contract(before)
 	if err != nil {
 		return failed(err)
 	}
-	config.TakeOver = &before.takeOver
 	config.Warnings = append(warnings, config.Warnings...)
 	ours, err := p.fetcher(s, config, targets, before)
 	if err != nil {
@@ -88,7 +87,7 @@ func (p *pod) inject(s settings, targets []target, before former) Decision {
 	var operations []jsonpatch.Operation
 	operations = append(operations, p.addVolumes(s)...)
 	for _, t := range targets {
-		operations = append(operations, wire(t)...)
+		operations = append(operations, wire(t, before.options)...)
 	}
 	operations = append(operations, ours...)
 	operations = append(operations, p.setStatus(contract.Injected)...)

@@ -31,6 +31,38 @@ func parseIDs(value string) ([]string, error) {
 	return ids, nil
 }
 
+func parseOptions(value string) ([]contract.Option, error) {
+	var options []contract.Option
+	for entry := range strings.SplitSeq(value, ",") {
+		name, id, _ := strings.Cut(strings.TrimSpace(entry), "=")
+		o, known := contract.FindOption(name)
+		switch {
+		case !known:
+			return nil, errors.New("options as section.key=id with commas between them, of those that Airflow takes from a command: " + strings.Join(contract.OptionNames(), ", ") +
+				" (others would need environment variables, deliver: env, which is not supported yet)")
+		case len(id) > 512 || !secretName.MatchString(id) || !contract.IsFilePath(id):
+			return nil, errors.New("an id for each option, as section.key=id, that can be the name of a secret and of a file")
+		case slices.ContainsFunc(options, func(other contract.Option) bool { return other.String() == name }):
+			return nil, errors.New("each option once")
+		}
+		o.ID = id
+		options = append(options, o)
+	}
+	return options, nil
+}
+
+func parseAccount(value string) (string, error) {
+	if value != "" && !contract.IsAccountID(value) {
+		return "", errors.New("the 12 digits of an AWS account (in YAML put them into quotes: an unquoted number loses its leading zeros)")
+	}
+	return value, nil
+}
+
+func parseSharedPrefix(value string) (*prefix, error) {
+	p, err := parsePrefix(value)
+	return &p, err
+}
+
 func parsePattern(value string) (string, error) {
 	_, err := pattern.Compile(value)
 	return value, err
@@ -104,7 +136,7 @@ var keyKwargs = []string{"aws_access_key_id", "aws_secret_access_key", "aws_sess
 func parseKwargs(value string) (map[string]any, error) {
 	kwargs, err := contract.ParseKwargs(value)
 	if err != nil {
-		return nil, errors.New("a JSON object of SecretsManagerBackend's kwargs")
+		return nil, errors.New("a JSON object of kwargs of SecretsManagerBackend, with its names and texts in double quotes")
 	}
 	for _, name := range keyKwargs {
 		if _, ok := kwargs[name]; ok {

@@ -55,6 +55,7 @@ type envVar struct {
 type volumeMount struct {
 	Name        string `json:"name"`
 	MountPath   string `json:"mountPath"`
+	SubPath     string `json:"subPath"`
 	SubPathExpr string `json:"subPathExpr"`
 	ReadOnly    bool   `json:"readOnly"`
 
@@ -229,9 +230,12 @@ func (c container) env(name string) (envVar, bool) {
 // remove, tells nothing: a second pass has to come to the same answer as the first.
 func (c container) setsAirflow() bool {
 	return slices.ContainsFunc(c.Env, func(e envVar) bool {
-		return strings.HasPrefix(e.Name, "AIRFLOW__") && !isBackendEnv(e.Name) && !overrides(e.Name)
+		return strings.HasPrefix(e.Name, "AIRFLOW__") && !isBackendEnv(e.Name) && !overrides(e.Name) && !strings.HasPrefix(e.Value, ourCommand)
 	})
 }
+
+// ourCommand starts the value of every variable by which Airflow gets an option from its file.
+var ourCommand = contract.Option{}.Command(contract.Directory)
 
 func (c container) mounts(volume string) bool {
 	return slices.ContainsFunc(c.VolumeMounts, func(m volumeMount) bool { return m.Name == volume })

@@ -1,6 +1,8 @@
 package injector
 
 import (
+	"cmp"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -14,8 +16,11 @@ type settings struct {
 	connections, variables, config names
 
 	separator string
+	options   []contract.Option
 	files     []contract.File
 	kwargs    map[string]any // those of the annotation backend-kwargs
+
+	shared sharedSettings
 
 	region, endpointURL string
 	roleARN, externalID string
@@ -33,6 +38,18 @@ type settings struct {
 
 	annotations, defaults map[string]string // where the values come from
 	locked                map[string]bool   // by key, without Prefix
+}
+
+// sharedSettings are those of the account that backs up one's own.
+type sharedSettings struct {
+	account, region, roleARN, externalID string
+	connections, variables, config       sharedNames
+}
+
+// sharedNames is where one kind of things is found there; without a prefix and ids it is not shared.
+type sharedNames struct {
+	prefix *prefix
+	ids    []string
 }
 
 // names is where one kind of things is found, and which of them are wanted.
@@ -64,6 +81,16 @@ func (s *settings) namesOf(kind string) *names {
 		return &s.variables
 	}
 	return &s.config
+}
+
+func (s *settings) sharedOf(kind string) *sharedNames {
+	switch kind {
+	case "connections":
+		return &s.shared.connections
+	case "variables":
+		return &s.shared.variables
+	}
+	return &s.shared.config
 }
 
 // builtInSettings are those of a pod that says nothing, read from the table like any others.
@@ -154,6 +181,15 @@ func (s *settings) crossProblems() []problem {
 	if s.externalID != "" && s.roleARN == "" {
 		mistake("external-id", "the role that asks for it in "+Prefix+"role-arn", "none")
 	}
+	if s.shared.externalID != "" && s.shared.roleARN == "" {
+		mistake("shared-external-id", "the role that asks for it in "+Prefix+"shared-role-arn", "none")
+	}
+	if id := contract.AccountOf(s.shared.roleARN); id != "" && s.shared.account != "" && id != s.shared.account {
+		mistake("shared-role-arn", "a role of the account "+s.shared.account+" in "+Prefix+"shared-account", "one of "+id)
+	}
+	if len(s.options) > 0 && s.config.prefix.off {
+		mistake("config", "a prefix for the ids in "+Prefix+"config-prefix", "none")
+	}
 	return append(problems, s.kwargsProblems()...)
 }
 
@@ -168,10 +204,19 @@ func (s *settings) kwargsProblems() []problem {
 			return []problem{{code: contract.InvalidAnnotations, subject: Prefix + key, expected: name + " or the annotation " + Prefix + setting + ", not both", found: "both"}}
 		}
 	}
-	if _, _, err := s.ownAccount().TakeKwargs(s.kwargs, nil, s.lockedSettings()); err != nil {
-		return []problem{{code: contract.InvalidAnnotations, says: Prefix + key + ": " + err.Error()}}
+	if _, err := s.contract(former{options: s.options}); err != nil {
+		return []problem{{code: contract.InvalidAnnotations, says: Prefix + key + ": " + details(err)}}
 	}
 	return nil
+}
+
+// details are an error's without the sentence of its code.
+func details(err error) string {
+	var why *contract.Error
+	if errors.As(err, &why) {
+		return why.Details()
+	}
+	return err.Error()
 }
 
 // warnings tell of settings that do what they say but hardly what was meant.
@@ -183,25 +228,18 @@ func (s *settings) warnings() []string {
 	if s.connections.prefix.off && s.variables.prefix.off && len(s.files) == 0 {
 		warnings = append(warnings, s.subject("connections-prefix")+" and variables-prefix are none: nothing will be read")
 	}
-	for _, key := range []string{"config-prefix", "config-lookup-pattern"} {
-		if s.annotated(key) {
-			warnings = append(warnings, Prefix+key+" has no effect: no config option is asked for")
-		}
+	if s.annotated("config-prefix") && len(s.options) == 0 {
+		warnings = append(warnings, Prefix+"config-prefix has no effect unless options are asked for in "+Prefix+"config")
+	}
+	if s.annotated("config-lookup-pattern") {
+		warnings = append(warnings, Prefix+"config-lookup-pattern has no effect: options are named one by one")
 	}
 	return warnings
 }
 
-// contract is what the fetcher is told of the settings.
-func (s *settings) contract() (contract.Config, error) {
-	own := s.ownAccount()
-	var warnings []string
-	if s.kwargs != nil {
-		var err error
-		if own, warnings, err = own.TakeKwargs(s.kwargs, nil, nil); err != nil {
-			return contract.Config{}, err
-		}
-	}
-	return contract.Config{
+// contract is what the fetcher is told of the settings, and of what the pod has had until now.
+func (s *settings) contract(before former) (contract.Config, error) {
+	config := contract.Config{
 		Version:   contract.Version,
 		Directory: contract.Directory,
 		FileMode:  s.fileMode,
@@ -209,14 +247,25 @@ func (s *settings) contract() (contract.Config, error) {
 		Read:      s.read,
 		OnMissing: s.onMissing, OnInvalid: s.onInvalid, OnEmpty: s.onEmpty,
 		Image:    s.image,
-		Accounts: []contract.Account{own},
-		Warnings: warnings,
-	}, nil
+		Accounts: s.accounts(before.options),
+		Options:  before.options,
+	}
+	if s.kwargs != nil {
+		config.TakeOver = &contract.TakeOver{Locked: s.lockedSettings()}
+		_, shared := s.kwargs["shared_account"]
+		var err error
+		if config, config.Warnings, err = config.TakeKwargs(contract.Backend{Kwargs: s.kwargs, Shared: shared}); err != nil {
+			return contract.Config{}, err
+		}
+	}
+	config.TakeOver = &before.takeOver
+	return config, nil
 }
 
-func (s *settings) ownAccount() contract.Account {
+// accounts are one's own and, where anything is said of it, the one that backs it up.
+func (s *settings) accounts(options []contract.Option) []contract.Account {
 	own := contract.Account{
-		Name: "own", Region: s.region, EndpointURL: s.endpointURL, STSEndpointURL: s.endpointURL, Separator: s.separator,
+		Name: contract.OwnAccount, Region: s.region, EndpointURL: s.endpointURL, STSEndpointURL: s.endpointURL, Separator: s.separator,
 		KeysFromEnv: s.credentialsSecret != "",
 		Connections: s.connections.contract(), Variables: s.variables.contract(), Files: s.files,
 	}
@@ -226,7 +275,51 @@ func (s *settings) ownAccount() contract.Account {
 	if s.roleARN != "" {
 		own.Role = &contract.Role{ARN: s.roleARN, ExternalID: s.externalID}
 	}
-	return own
+	if ids := optionIDs(options); len(ids) > 0 {
+		own.Config = &contract.Names{Prefix: s.config.prefix.text, IDs: ids}
+	}
+	shared := s.sharedAccount(own)
+	if s.shared.account == "" && s.shared.roleARN == "" && s.shared.region == "" && len(shared.Kinds()) == 0 {
+		return []contract.Account{own}
+	}
+	return []contract.Account{own, shared}
+}
+
+// sharedAccount is asked by the same identity as one's own, unless there is a role for it.
+func (s *settings) sharedAccount(own contract.Account) contract.Account {
+	shared := own.Beside()
+	shared.ID, shared.Region = s.shared.account, cmp.Or(s.shared.region, s.region)
+	if s.shared.roleARN != "" {
+		shared.Role = &contract.Role{ARN: s.shared.roleARN, ExternalID: s.shared.externalID}
+	}
+	shared.Connections = s.shared.connections.contract("connections", s.shared.connections.ids)
+	shared.Variables = s.shared.variables.contract("variables", s.shared.variables.ids)
+	if own.Config != nil && s.shared.config.prefix != nil {
+		shared.Config = s.shared.config.contract("config", own.Config.IDs)
+	}
+	return shared
+}
+
+// contract is where a kind is found in the shared account; nil if it is not shared. Ids without a prefix have the one that
+// Airflow's own backend has built in.
+func (n sharedNames) contract(kind string, ids []string) *contract.Names {
+	switch {
+	case n.prefix == nil && len(ids) == 0, n.prefix != nil && n.prefix.off:
+		return nil
+	case n.prefix == nil:
+		return &contract.Names{Prefix: "airflow/" + kind, IDs: ids}
+	}
+	return &contract.Names{Prefix: n.prefix.text, IDs: ids}
+}
+
+func optionIDs(options []contract.Option) []string {
+	var ids []string
+	for _, o := range options {
+		if !slices.Contains(ids, o.ID) {
+			ids = append(ids, o.ID)
+		}
+	}
+	return ids
 }
 
 func (n names) contract() *contract.Names {
@@ -242,6 +335,11 @@ func (s *settings) decided() []string {
 	for _, key := range contract.KwargSettings() {
 		identity := key == "credentials-secret" && s.annotated("web-identity-role-arn")
 		if s.kwargs != nil || s.annotated(key) || identity {
+			decided = append(decided, key)
+		}
+	}
+	for _, key := range []string{"shared-variables-prefix", "shared-config-prefix"} { // the plugin has one prefix for all kinds
+		if s.annotated(key) {
 			decided = append(decided, key)
 		}
 	}

@@ -18,7 +18,8 @@ import (
 // takes over from Airflow's, and the volume with airflow.cfg. What they say, the fetcher finds out; the webhook reads
 // no Secret and no ConfigMap.
 type former struct {
-	env      []variable // in the order of the containers; Airflow's lose those that choose a backend
+	env      []variable        // in the order of the containers; Airflow's lose those that choose a backend
+	options  []contract.Option // those of the annotation, and those that Airflow has taken from the backend
 	takeOver contract.TakeOver
 	mount    *volumeMount // of the volume with airflow.cfg, unless it is nil
 	mountOf  target
@@ -36,12 +37,13 @@ type variable struct {
 // formerBackend collects it over all targets, the main container's word first, and then from our own container: an
 // earlier pass has moved there what the others had.
 func (p *pod) formerBackend(s settings, targets []target) former {
-	f := former{takeOver: contract.TakeOver{Workers: slices.ContainsFunc(targets, runsTasks), Decided: s.decided(), Locked: s.lockedSettings()}}
+	f := former{options: s.options, takeOver: contract.TakeOver{Workers: slices.ContainsFunc(targets, runsTasks), Decided: s.decided(), Locked: s.lockedSettings()}}
 	for _, t := range targets {
-		f.take(t, true)
+		f.take(t, p.isInjected())
 	}
 	if at := slices.IndexFunc(p.Spec.InitContainers, container.isOurs); at >= 0 {
 		f.take(target{container: p.Spec.InitContainers[at]}, false)
+		f.takeEarlierOptions(p.Spec.InitContainers[at])
 	}
 	for _, e := range f.env {
 		if choosesBackend(e.Name) {
@@ -61,18 +63,25 @@ var taskNames = []string{"base", "worker", "triggerer", "dag-processor", "airflo
 
 func runsTasks(t target) bool { return isOneOf(taskNames, t.Name) }
 
-// take adds a container's variables. Airflow has one backend and the pod one set of files, so two containers may not differ.
-func (f *former) take(t target, refuse bool) {
+// take adds a container's variables, but for those that an earlier pass has set. Airflow has one backend and the pod one set
+// of files, so two containers of Airflow's may not differ.
+func (f *former) take(t target, wired bool) {
 	last := t.lastIndexes()
 	for i, e := range t.Env {
-		if last[e.Name] != i || !choosesBackend(e.Name) && !t.asksBackend(e.Name) || isOurValue(e) {
+		if last[e.Name] != i || wired && isOurValue(e) {
+			continue
+		}
+		if o, ok := t.formerOption(e); ok {
+			f.takeOption(o, e, t)
+		}
+		if !choosesBackend(e.Name) && e.Name != multiTeam && !(movesConfigFile(e.Name) && e.isHidden()) {
 			continue
 		}
 		at := slices.IndexFunc(f.env, func(known variable) bool { return known.Name == e.Name })
 		switch {
 		case at < 0:
 			f.env = append(f.env, variable{e, t, i})
-		case refuse && !e.equals(f.env[at].envVar):
+		case !t.isOurs() && !e.equals(f.env[at].envVar):
 			f.problems = append(f.problems, problem{code: contract.InvalidKwargs, subject: e.Name + " of the container " + t.Name,
 				expected: "what the main container has, since a pod gets one set of secrets: make them equal, or give the settings as annotations and remove it"})
 		}
@@ -82,12 +91,53 @@ func (f *former) take(t target, refuse bool) {
 // choosesBackend says whether a variable tells Airflow which backend to use and how.
 func choosesBackend(name string) bool { return isBackendEnv(name) || overrides(name) }
 
-// asksBackend says whether a variable makes Airflow ask its backend for more than connections and variables, and no other
-// variable in sight beats it.
-func (c container) asksBackend(name string) bool {
-	return slices.ContainsFunc(contract.BackendOptions(), func(o contract.BackendOption) bool {
-		return o.Env == name && !slices.ContainsFunc(c.Env, func(e envVar) bool { return slices.Contains(o.BeatenBy, e.Name) })
-	})
+// multiTeam is the variable of an option that the fetcher refuses, so it has to see it.
+var multiTeam = contract.EnvName("core", "multi_team")
+
+// formerOption is the option that a variable makes Airflow take from its backend, unless another variable in sight beats it;
+// or made it take before an earlier pass put our command in its place.
+func (c container) formerOption(e envVar) (contract.Option, bool) {
+	if id, ok := strings.CutPrefix(e.Value, ourCommand+"/"); ok && strings.HasSuffix(e.Name, "_CMD") {
+		o, ok := contract.OptionOfSecretEnv(strings.TrimSuffix(e.Name, "_CMD") + "_SECRET")
+		o.ID, o.Former = id, true
+		return o, ok
+	}
+	o, ok := contract.OptionOfSecretEnv(e.Name)
+	beaten := slices.ContainsFunc(c.Env, func(e envVar) bool { return e.Name == o.Env() || e.Name == o.Env()+"_CMD" })
+	o.ID, o.Former = e.Value, true
+	return o, ok && !beaten
+}
+
+// takeOption adds an option that comes from the backend, unless the annotation names it.
+func (f *former) takeOption(o contract.Option, e envVar, t target) {
+	at := slices.IndexFunc(f.options, func(known contract.Option) bool { return known.String() == o.String() })
+	mistake := func(expected string) {
+		f.problems = append(f.problems, problem{code: contract.OptionFromBackend, subject: e.Name + " of the container " + t.Name, expected: expected})
+	}
+	switch {
+	case at >= 0 && !f.options[at].Former:
+	case e.isHidden():
+		mistake("an id in sight: write it out, or set " + Prefix + "config to " + o.String() + "=ID")
+	case !contract.IsFilePath(o.ID) || !secretName.MatchString(o.ID):
+		mistake("an id of the characters AWS allows in the name of a secret, which can be the name of a file")
+	case at >= 0 && f.options[at].ID != o.ID:
+		mistake("the same id as in the other containers: make them equal, or set " + Prefix + "config to " + o.String() + "=ID")
+	case at < 0:
+		f.options = append(f.options, o)
+	}
+}
+
+// takeEarlierOptions adds those that an earlier pass took, and whose variables it removed.
+func (f *former) takeEarlierOptions(ours container) {
+	earlier, err := ours.config()
+	if err != nil {
+		return
+	}
+	for _, o := range earlier.Options {
+		if o.Former && !slices.ContainsFunc(f.options, func(known contract.Option) bool { return known.String() == o.String() }) {
+			f.options = append(f.options, o)
+		}
+	}
 }
 
 // isOurValue says whether a variable is as an earlier pass has set it.
@@ -118,21 +168,32 @@ func (f *former) findConfigFile(p *pod, targets []target) {
 		case !p.volume(mount.Name).isReadyMade():
 			// Mounted by a subPath, a volume that is empty yet would get a folder of the file's name.
 			f.warnings = append(f.warnings, fmt.Sprintf("%s is in the volume %s, which is not filled yet: a backend named there is not seen", file, shown(mount.Name)))
-		default:
+		case f.mount == nil:
 			f.takeOver.ConfigFile, f.mount, f.mountOf = file, &mount, t
+		case file != f.takeOver.ConfigFile || mount.Name != f.mount.Name || mount.SubPath != f.mount.SubPath || mount.SubPathExpr != f.mount.SubPathExpr:
+			f.problems = append(f.problems, problem{code: contract.InvalidKwargs, subject: "airflow.cfg of the container " + t.Name,
+				expected: "the one that the container " + f.mountOf.Name + " has, since a pod gets one set of secrets"})
 		}
-		return
 	}
 }
 
+// movesConfigFile says whether a variable tells where airflow.cfg is. Where only the kubelet will know the value, the fetcher
+// gets it, to say that it does not see that file.
+func movesConfigFile(name string) bool { return name == "AIRFLOW_CONFIG" || name == "AIRFLOW_HOME" }
+
 // configFile is where the container has its airflow.cfg (airflow.configuration, get_airflow_config).
 func (c container) configFile() string {
-	if e, ok := c.env("AIRFLOW_CONFIG"); ok && path.IsAbs(e.Value) {
-		return path.Clean(e.Value)
+	last := c.lastIndexes()
+	value := func(name string) string {
+		e, _ := c.env(name)
+		return c.expand(e.Value, last[name], last)
 	}
-	home := contract.AirflowHome
-	if e, ok := c.env("AIRFLOW_HOME"); ok && path.IsAbs(e.Value) {
-		home = e.Value
+	if file := value("AIRFLOW_CONFIG"); path.IsAbs(file) {
+		return path.Clean(file)
+	}
+	home := value("AIRFLOW_HOME")
+	if !path.IsAbs(home) {
+		home = contract.AirflowHome
 	}
 	return path.Join(home, "airflow.cfg")
 }
@@ -170,18 +231,31 @@ func (f former) visibleProblems(s settings, hidden bool) []problem {
 		}
 		return "", "", nil
 	}
-	backend, err := contract.Finder{Places: []contract.Lookup{look}, Env: env, Workers: f.takeOver.Workers}.Find()
-	var why *contract.Error
-	switch {
-	case errors.As(err, &why) && !(hidden && (why.Code == contract.InvalidKwargs || why.Code == contract.OptionFromBackend)):
-		return []problem{{code: why.Code, says: why.Details()}}
-	case err != nil || hidden || backend.Name == "" || s.kwargs != nil:
-		return nil
+	config, err := s.contract(f)
+	if err == nil {
+		config, err = f.takeVisible(config, look, env, hidden)
 	}
-	if _, _, err := s.ownAccount().TakeKwargs(backend.Kwargs, f.takeOver.Decided, f.takeOver.Locked); err != nil {
-		return []problem{{code: contract.InvalidKwargs, says: backend.KwargsName + ": " + err.Error()}}
+	if shared := config.Shared(); err == nil && !(hidden && shared != nil && shared.ID == "" && shared.Role == nil) { // kwargs may name it
+		_, err = config.Settled()
+	}
+	var why *contract.Error
+	if errors.As(err, &why) && !(hidden && slices.Contains([]contract.Code{contract.InvalidKwargs, contract.OptionFromBackend}, why.Code)) {
+		return []problem{{code: why.Code, says: why.Details()}}
 	}
 	return nil
+}
+
+// takeVisible takes over what the pod shows, where nothing is hidden that might say otherwise.
+func (f former) takeVisible(config contract.Config, look contract.Lookup, env map[string]string, hidden bool) (contract.Config, error) {
+	backend, err := contract.Finder{Places: []contract.Lookup{look}, Env: env, Workers: f.takeOver.Workers, Options: f.options}.Find()
+	if errors.Is(err, errHidden) {
+		return config, nil
+	}
+	if err != nil || hidden || backend.Name == "" {
+		return config, err
+	}
+	config, _, err = config.TakeKwargs(backend)
+	return config, err
 }
 
 // hidesBackend says whether there are places that only the kubelet will know where the backend, or more of its arguments,

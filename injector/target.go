@@ -60,7 +60,8 @@ func (p *pod) sideContainersOnly() bool {
 //
 //	a name from the charts, AIRFLOW__ variables, being wired already, being the first one that is no side container
 //
-// Init containers are told by the charts' names, and else in the way that told the main ones.
+// Init containers are told by the charts' names, and else in the way that told the main ones. What is wired stays so, since
+// what told it may be what we have removed.
 func (p *pod) airflowContainers(named []string) ([]target, []problem) {
 	if len(named) > 0 {
 		return p.namedContainers(named)
@@ -73,8 +74,9 @@ func (p *pod) airflowContainers(named []string) ([]target, []problem) {
 			break
 		}
 	}
-	before := filter(notSide(p.initContainers()), func(t target) bool { return isAirflow(t) || told(t) })
-	return append(filter(main, told), before...), nil
+	main = filter(main, func(t target) bool { return told(t) || t.isWired() })
+	before := filter(notSide(p.initContainers()), func(t target) bool { return isAirflow(t) || told(t) || t.isWired() })
+	return append(main, before...), nil
 }
 
 // namedContainers follows the annotation. It may be one for many pods, so it need not fit each of them whole; but one

@@ -12,27 +12,32 @@ import (
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 )
 
-// wire makes one Airflow container read the files: it mounts them and names LocalFilesystemBackend in all the places
-// where Airflow looks for a backend.
-func wire(t target) []jsonpatch.Operation {
-	return slices.Concat(wireEnv(t), wireMount(t))
+// wire makes one Airflow container read the files: it mounts them, names LocalFilesystemBackend in all the places where
+// Airflow looks for a backend, and has it take options from their files.
+func wire(t target, options []contract.Option) []jsonpatch.Operation {
+	return slices.Concat(wireEnv(t, options), wireMount(t))
 }
 
-// wireEnv sets the backend's variables and removes what would win over them. Elements are removed from the end, so that
-// the indices before them stay true.
-func wireEnv(t target) []jsonpatch.Operation {
+// wireEnv sets our variables and removes what would win over them. Elements are removed from the end, so that the indices
+// before them stay true.
+func wireEnv(t target, options []contract.Option) []jsonpatch.Operation {
 	path := t.path + "/env"
 	var operations []jsonpatch.Operation
+	wanted, losers := t.variables(options)
+	isWanted := func(name string) bool {
+		return slices.ContainsFunc(wanted, func(e corev1.EnvVar) bool { return e.Name == name })
+	}
 	left := slices.Clone(t.Env)
 	for i := len(left) - 1; i >= 0; i-- {
 		name := left[i].Name
-		if overrides(name) || isBackendEnv(name) && slices.ContainsFunc(left[:i], func(e envVar) bool { return e.Name == name }) {
+		twice := isWanted(name) && slices.ContainsFunc(left[:i], func(e envVar) bool { return e.Name == name })
+		if overrides(name) || slices.Contains(losers, name) || twice {
 			operations = append(operations, remove(path+"/"+strconv.Itoa(i)))
 			left = slices.Delete(left, i, i+1)
 		}
 	}
 	var missing []corev1.EnvVar
-	for _, w := range backendEnv {
+	for _, w := range wanted {
 		i := slices.IndexFunc(left, func(e envVar) bool { return e.Name == w.Name })
 		if i < 0 {
 			missing = append(missing, w)
@@ -46,6 +51,24 @@ func wireEnv(t target) []jsonpatch.Operation {
 		}
 	}
 	return append(operations, appendTo(path, t.Env != nil, missing)...)
+}
+
+// variables are those that a container gets, and the names of those that would win over them. An option that the backend
+// has given goes to the containers that asked the backend for it.
+func (t target) variables(options []contract.Option) (wanted []corev1.EnvVar, losers []string) {
+	wanted = slices.Clone(backendEnv)
+	for _, o := range options {
+		command := corev1.EnvVar{Name: o.Env() + "_CMD", Value: o.Command(contract.Directory)}
+		asked := slices.ContainsFunc(t.Env, func(e envVar) bool {
+			_, former := t.formerOption(e)
+			return former && e.Name == o.Env()+"_SECRET" || e.Name == command.Name && e.Value == command.Value
+		})
+		if !o.Former || asked {
+			wanted = append(wanted, command)
+			losers = append(losers, o.Env(), o.Env()+"_SECRET")
+		}
+	}
+	return wanted, losers
 }
 
 // backends are the places where Airflow looks for its backend, and backendEnv the variables that put ours there.

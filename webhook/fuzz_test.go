@@ -55,7 +55,8 @@ func everyOutcome(t *testing.T, outcomes map[string]int) {
 	for _, expected := range []string{
 		"200 injected" + withPatch, "200 side-containers-only" + withPatch, "200 side-containers-only", "200 already-injected", "200 not-annotated",
 		"200 declined", "200 not-a-pod-creation", "400 invalid-review", "413 review-too-large", "422 invalid-annotations", "422 invalid-pod",
-		"422 foreign-backend", "422 invalid-kwargs", "422 multi-team", "422 option-from-backend", "422 no-airflow-container", "422 name-in-use",
+		"422 foreign-backend", "422 invalid-kwargs", "422 multi-team", "422 option-from-backend", "422 shared-account-unreachable",
+		"422 no-airflow-container", "422 name-in-use",
 	} {
 		if outcomes[expected] == 0 {
 			t.Errorf("no review came to: %s", expected)

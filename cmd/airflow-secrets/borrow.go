@@ -14,11 +14,16 @@ import (
 func (v view) borrowed() (setup fetcher.Setup, notes []string) {
 	setup = v.setup
 	setup.Accounts = slices.Clone(setup.Accounts)
+	note := func(text string) {
+		if !slices.Contains(notes, text) {
+			notes = append(notes, text)
+		}
+	}
 	for i := range setup.Accounts {
 		a := &setup.Accounts[i]
 		a.Region = cmp.Or(a.Region, v.region())
 		if a.Region == "" {
-			notes = append(notes, "the pod names no region, so this process's is taken: set airflow-secrets/region, unless the cluster adds one"+
+			note("the pod names no region, so this process's is taken: set airflow-secrets/region, unless the cluster adds one" +
 				v.mayBeSpared("AWS_REGION", "AWS_DEFAULT_REGION"))
 		}
 		a.EndpointURL = cmp.Or(a.EndpointURL, v.env["AWS_ENDPOINT_URL_SECRETS_MANAGER"], v.env["AWS_ENDPOINT_URL"])
@@ -26,10 +31,22 @@ func (v view) borrowed() (setup fetcher.Setup, notes []string) {
 		a.FIPS = a.FIPS || isTrue(v.env["AWS_USE_FIPS_ENDPOINT"])
 		a.DualStack = a.DualStack || isTrue(v.env["AWS_USE_DUALSTACK_ENDPOINT"])
 		if instead := v.lend(a); instead != "" {
-			notes = append(notes, instead+", so this process's AWS identity asks instead")
+			note(instead + ", so this process's AWS identity asks instead")
+			if a.Name == contract.SharedAccount {
+				note(onlyThePod(*a))
+			}
 		}
 	}
 	return setup, notes
+}
+
+// onlyThePod says what a check with another identity does not tell of the shared account.
+func onlyThePod(a contract.Account) string {
+	if a.ByARN() {
+		return "the shared account " + a.ID + " may let in the pod's identity alone, by the policies of its secrets and their key: " +
+			"where this process is denied there, the pod may not be, and the other way round"
+	}
+	return "the role " + a.Role.ARN + " of the shared account may let in the pod's identity alone, by its trust policy: where this process is denied, the pod may not be, and the other way round"
 }
 
 func isTrue(text string) bool { return strings.EqualFold(text, "true") }
@@ -37,16 +54,22 @@ func isTrue(text string) bool { return strings.EqualFold(text, "true") }
 // lend settles the identity: the pod's access keys, where they are known, and else none, which makes it this process's. It
 // says what the pod has that this process has not, if that can be told.
 func (v view) lend(a *contract.Account) (instead string) {
-	role := v.ownRole()
+	role := v.roleOf(*a)
 	fromEnv := a.KeysFromEnv || a.WebIdentity == nil && a.Profile == ""
-	id, secret, token := v.env["AWS_ACCESS_KEY_ID"], v.env["AWS_SECRET_ACCESS_KEY"], v.env["AWS_SESSION_TOKEN"]
+	keyEnv, secretEnv, tokenEnv := "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
+	if a.KeysFromEnv {
+		keyEnv, secretEnv, tokenEnv = contract.KeyIDEnv, contract.SecretKeyEnv, contract.SessionTokenEnv
+	}
+	id, secret, token := v.env[keyEnv], v.env[secretEnv], v.env[tokenEnv]
 	switch {
 	case a.Keys != nil:
 		return ""
 	case fromEnv && id != "" && secret != "":
 		a.Keys = func() (string, string, string) { return id, secret, token }
 		return ""
-	case a.KeysFromEnv || slices.Contains(v.spared, "AWS_ACCESS_KEY_ID"):
+	case a.KeysFromEnv:
+		instead = "the Secret that airflow-secrets/credentials-secret names is not given with -r (or has no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and then the pod would not start)"
+	case slices.Contains(v.spared, keyEnv):
 		instead = "the pod's access key is in a Secret that is not given with -r"
 	case role != "":
 		instead = "the pod has the role " + role + " by a token of its service account, which only the cluster gives"

@@ -21,11 +21,12 @@ Usage:
 ` + requestUsage + objectsUsage + `  -v, --verbose          the id of each secret that would be delivered
   -o text|json           for people, or the fetcher's report and more as a JSON object (default text)
 
-The settings are the pod's: region, endpoint, prefixes, ids, patterns, kwargs, the role to assume. The
+The settings are the pod's: region, endpoint, prefixes, ids, patterns, kwargs, the roles to assume. The
 identity is that of this process (AWS_PROFILE, keys in the environment, SSO, ...), for nobody else has the
 token of a service account; only access keys that the pod has, in its environment, in kwargs or in a Secret
-that is given with -r, are used as the pod would. So is its airflow-secrets/role-arn. Proxy and certificates
-are this process's, too. Nothing is written, and the pod's time limit holds (airflow-secrets/timeout).
+that is given with -r, are used as the pod would. So are its airflow-secrets/role-arn and shared-role-arn.
+Proxy and certificates are this process's, too. A shared account that lets in the pod's identity alone denies
+this process. Nothing is written, and the pod's time limit holds (airflow-secrets/timeout).
 
 Exit codes: 0 all is well; 1 the pod is refused or would not start; 2 the command was wrong, or a Secret or
 ConfigMap is missing; 3 the pod would start with something left out.
@@ -67,7 +68,7 @@ func (v view) ask(ctx context.Context) (checked, int) {
 	setup, notes := v.borrowed()
 	out.Notes = notes
 	for _, a := range setup.Accounts {
-		out.Accounts = append(out.Accounts, askedAccount{Name: a.Name, Region: a.Region, As: identity(a)})
+		out.Accounts = append(out.Accounts, askedAccount{Name: a.Name, Account: a.ID, Region: a.Region, As: identity(a)})
 	}
 	result, err := fetcher.Check(ctx, setup, slog.New(slog.DiscardHandler))
 	out.add(result)
@@ -76,11 +77,16 @@ func (v view) ask(ctx context.Context) (checked, int) {
 		return out, exitRefused
 	}
 	out.Code, out.Sentence, out.Report = contract.Fetched, "the pod would start, with all of its secrets", &result.Report
-	if n := len(result.Report.LeftOut); n > 0 {
+	r := result.Report
+	switch n := len(out.lost()); {
+	case n > 0:
 		out.Sentence = fmt.Sprintf("the pod would start, with %d left out", n)
-		return out, exitLeftOut
+	case len(r.Connections)+len(r.Variables)+len(r.Config)+len(r.Files) == 0 && result.Found.Looked != "":
+		out.Sentence = "the pod would start, with nothing at all: no secret was found"
+	default:
+		return out, exitOK
 	}
-	return out, exitOK
+	return out, exitLeftOut
 }
 
 func (f *checked) fail(ctx context.Context, err error) {

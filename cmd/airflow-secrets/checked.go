@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -44,11 +45,13 @@ var freeCalls = []string{"AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerId
 // add takes over what AWS was asked, and what it told of the accounts.
 func (f *checked) add(result fetcher.Result) {
 	f.Calls, f.KMSKeys = result.Found.Calls, result.Found.Keys
+	paid := 0
 	for operation, n := range f.Calls {
 		if !slices.Contains(freeCalls, operation) {
-			f.DollarsPerPod += float64(n) * pricePerCall
+			paid += n
 		}
 	}
+	f.DollarsPerPod = math.Round(float64(paid)*pricePerCall*1e9) / 1e9 // no more digits than there are
 	for i := range f.Accounts {
 		for _, a := range result.Found.Accounts {
 			if a.Name == f.Accounts[i].Name {
@@ -74,11 +77,7 @@ func (f checked) print(w io.Writer, verbose bool) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n\n", f.Code, f.Sentence)
 	for _, a := range f.Accounts {
-		where := cmp.Or(a.Region, "no region")
-		if a.Account != "" {
-			where += " of account " + a.Account
-		}
-		fmt.Fprintf(&b, "asked      %s, as %s\n", where, a.As)
+		fmt.Fprintf(&b, "asked      %s, as %s\n", a.where(), a.As)
 	}
 	list(&b, "note", f.Notes)
 	if f.Report != nil {
@@ -90,26 +89,78 @@ func (f checked) print(w io.Writer, verbose bool) error {
 	return err
 }
 
+func (a askedAccount) where() string {
+	where, account := cmp.Or(a.Region, "no region"), "account"
+	if a.Name == contract.SharedAccount {
+		account = "the shared account"
+	}
+	if a.Account != "" {
+		where += " of " + account + " " + a.Account
+	}
+	return where
+}
+
 func (f checked) printReport(b *strings.Builder, verbose bool) {
 	r := f.Report
-	fmt.Fprintf(b, "delivered  connections %d, variables %d, files %d\n", len(r.Connections), len(r.Variables), len(r.Files))
-	if verbose {
-		for _, kind := range []struct {
-			name contract.Kind
-			all  []contract.Delivered
-		}{{contract.Connections, r.Connections}, {contract.Variables, r.Variables}, {contract.Files, r.Files}} {
-			for _, d := range kind.all {
-				fmt.Fprintf(b, "           %s %s\n", kind.name, d.ID)
-			}
-		}
+	fmt.Fprintf(b, "delivered  connections %d, variables %d, files %d", len(r.Connections), len(r.Variables), len(r.Files))
+	if len(r.Config) > 0 {
+		fmt.Fprintf(b, ", options %d", len(r.Config))
 	}
+	b.WriteByte('\n')
+	f.printShared(b)
+	if verbose {
+		printDelivered(b, r)
+	}
+	lost := f.lost()
 	for _, l := range r.LeftOut {
-		fmt.Fprintf(b, "left out   %s %s (%s): %s\n", l.Kind, l.ID, l.Code, l.Sentence)
+		switch {
+		case slices.Contains(lost, l):
+			fmt.Fprintf(b, "left out   %s %s (%s): %s\n", l.Kind, l.ID, l.Code, l.Sentence)
+		case l.Code != contract.SecretMissing: // in one's own account it need not be
+			fmt.Fprintf(b, "skipped    %s %s (%s), for the shared one: %s\n", l.Kind, l.ID, l.Code, l.Sentence)
+		}
 	}
 	for _, hidden := range r.Collisions {
 		fmt.Fprintf(b, "hidden     %s %s: %s hides %s\n", hidden.Kind, hidden.ID, hidden.Used, hidden.Hidden)
 	}
 	list(b, "warning", r.Warnings)
+}
+
+// lost is what was left out and does not come from another account.
+func (f checked) lost() []contract.LeftOut {
+	delivered := map[contract.Kind][]contract.Delivered{contract.Connections: f.Report.Connections, contract.Variables: f.Report.Variables, contract.Options: f.Report.Config}
+	return slices.DeleteFunc(slices.Clone(f.Report.LeftOut), func(l contract.LeftOut) bool {
+		return slices.ContainsFunc(delivered[l.Kind], func(d contract.Delivered) bool { return d.ID == l.ID })
+	})
+}
+
+// printShared tells how much of it the shared account has given, if there is one.
+func (f checked) printShared(b *strings.Builder) {
+	if !slices.ContainsFunc(f.Accounts, func(a askedAccount) bool { return a.Name == contract.SharedAccount }) {
+		return
+	}
+	n := 0
+	for _, d := range slices.Concat(f.Report.Connections, f.Report.Variables, f.Report.Config) {
+		if d.Account == contract.SharedAccount {
+			n++
+		}
+	}
+	fmt.Fprintf(b, "           %d of them from the shared account\n", n)
+}
+
+func printDelivered(b *strings.Builder, r *contract.Report) {
+	for _, kind := range []struct {
+		name contract.Kind
+		all  []contract.Delivered
+	}{{contract.Connections, r.Connections}, {contract.Variables, r.Variables}, {contract.Options, r.Config}, {contract.Files, r.Files}} {
+		for _, d := range kind.all {
+			from := ""
+			if d.Account == contract.SharedAccount {
+				from = " (shared)"
+			}
+			fmt.Fprintf(b, "           %s %s%s\n", kind.name, d.ID, from)
+		}
+	}
 }
 
 func (f checked) printCalls(b *strings.Builder) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -133,7 +132,7 @@ func (r request) explainPod(c console) int {
 	}
 	settings := s.injector.Explain(s.pod)
 	if former := v.setup.Former; former.Name != "" {
-		settings = injector.TakeKwargs(settings, former.Kwargs, cmp.Or(former.KwargsName, former.Name))
+		settings = injector.TakeKwargs(settings, former)
 	}
 	return c.print(tableOf(settings, v.lacks))
 }

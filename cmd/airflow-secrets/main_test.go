@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the command as its user types it. A script that has a store.yaml gets a fake AWS with it, where it has
-// the access key AKIAIOSFODNN7EXAMPLE.
+// the access key AKIAIOSFODNN7EXAMPLE. CHARTS is the folder with the pods of the charts.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", Setup: startAWS,
@@ -35,6 +35,11 @@ func TestScripts(t *testing.T) {
 
 func startAWS(e *testscript.Env) error {
 	e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	charts, err := filepath.Abs(filepath.Join("..", "..", "test", "pods", "charts"))
+	if err != nil {
+		return err
+	}
+	e.Setenv("CHARTS", charts)
 	store, err := os.Open(filepath.Join(e.WorkDir, "store.yaml"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/airflow-secrets/airflow-secrets/injector/fetcher/source"
 	"github.com/airflow-secrets/airflow-secrets/test/fakeaws"
 )
 
@@ -100,4 +101,103 @@ func mustRun(t *testing.T, exit int, args ...string) (stdout, stderr string) {
 		t.Fatalf("%v: exit %d, expected %d\n%s%s", args, got, exit, &out, &log)
 	}
 	return out.String(), log.String()
+}
+
+// TestSharedPoliciesAreEnough hands out the documents that iam-policy prints for user B's worker, each where it belongs: all
+// is well with them, and without any one of them nothing is.
+func TestSharedPoliciesAreEnough(t *testing.T) {
+	for name, annotations := range map[string]map[string]string{
+		"a role": {"shared-role-arn": "arn:aws:iam::222222222222:role/airflow", "shared-external-id": "team-b"},
+		"ids":    {"connections": "db", "variables": "tenant", "shared-connections": "warehouse", "shared-variables": "region"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			aws := fakeaws.New()
+			server := httptest.NewServer(aws)
+			defer server.Close()
+			setAWS(t, server.URL)
+			t.Setenv("AWS_REGION", region)
+			asked := []string{"-f", userB(t, annotations), "-r", filepath.Join(charts, "userB-secret-af-config-envs.json")}
+			give := func(but string) { handOut(t, aws, but, asked) }
+			check := append([]string{"check", "-v"}, asked...)
+
+			give("")
+			report, _ := mustRun(t, exitOK, check...)
+			for _, want := range []string{"connections db\n", "variables tenant\n", "connections warehouse (shared)\n", "variables region (shared)\n"} {
+				if !strings.Contains(report, want) || strings.Contains(report, "warning") {
+					t.Errorf("check says\n%s\nexpected %q and no warning", report, want)
+				}
+			}
+			for _, kind := range source.DocumentKinds() {
+				give(string(kind))
+				var out, log bytes.Buffer
+				if exit := run(check, nil, &out, &log); (exit == exitOK) != (policyOf(t, kind, asked) == "") {
+					t.Errorf("without the document %s: exit %d\n%s%s", kind, exit, &out, &log)
+				}
+			}
+		})
+	}
+}
+
+const sharedAccount = "222222222222"
+
+var charts = filepath.Join("..", "..", "test", "pods", "charts")
+
+// handOut fills both accounts, with the documents for the pod as their only policies, but for those of one kind.
+func handOut(t *testing.T, aws *fakeaws.Server, but string, asked []string) {
+	t.Helper()
+	none := `{"Version": "2012-10-17", "Statement": []}`
+	document := func(kind source.DocumentKind) string {
+		if text := policyOf(t, kind, asked); text != "" && string(kind) != but {
+			return text
+		}
+		return none
+	}
+	own, shared := aws.Account(account), aws.Account(sharedAccount)
+	own.KeysWith("AKIAIOSFODNN7EXAMPLE", document(source.PodPolicy))
+	shared.Role(fakeaws.Role{Name: "airflow", TrustPolicy: document(source.TrustPolicy), Policies: []string{document(source.SharedRolePolicy)}})
+	key := ""
+	if policyOf(t, source.KeyPolicy, asked) != "" {
+		key = shared.KMSKey(region, fakeaws.KMSKey{ID: "1111-2222", Policy: document(source.KeyPolicy)})
+	}
+	for _, name := range []string{"db", "tenant"} {
+		own.Put(region, fakeaws.Secret{Name: "org/tenant/prod/airflow/" + name, String: "http://" + name})
+	}
+	for _, name := range []string{"db", "warehouse", "region"} {
+		shared.Put(region, fakeaws.Secret{Name: "org/core/airflow/" + name, String: "http://" + name, KMSKey: key, ResourcePolicy: document(source.SecretPolicy)})
+	}
+}
+
+// policyOf is what iam-policy prints of one kind; empty where the pod needs none.
+func policyOf(t *testing.T, kind source.DocumentKind, asked []string) string {
+	t.Helper()
+	args := append([]string{"iam-policy", "--for", string(kind), "--principal", "arn:aws:iam::" + account + ":user/AKIAIOSFODNN7EXAMPLE",
+		"--shared-kms-key", "arn:aws:kms:" + region + ":" + sharedAccount + ":key/1111-2222"}, asked...)
+	var out, log bytes.Buffer
+	if exit := run(args, nil, &out, &log); exit != exitOK && exit != exitUsage {
+		t.Fatalf("%v: exit %d\n%s", args, exit, &log)
+	}
+	return out.String()
+}
+
+// userB is user B's worker as its chart renders it, with annotations, as a file.
+func userB(t *testing.T, annotations map[string]string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(charts, "userB-statefulset-af-worker.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pod map[string]any
+	if err := json.Unmarshal(text, &pod); err != nil {
+		t.Fatal(err)
+	}
+	metadata := pod["metadata"].(map[string]any)["annotations"].(map[string]any)
+	for key, value := range annotations {
+		metadata["airflow-secrets/"+key] = value
+	}
+	text, err = json.Marshal(pod)
+	file := filepath.Join(t.TempDir(), "pod.json")
+	if err := errors.Join(err, os.WriteFile(file, text, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }

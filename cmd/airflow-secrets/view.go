@@ -145,14 +145,16 @@ func (v view) region() string {
 	return cmp.Or(v.env["AWS_REGION"], v.env["AWS_DEFAULT_REGION"])
 }
 
-// ownRole is the role that the pod gets by a token of its service account; empty if it has another identity, or none that
-// the pod tells.
-func (v view) ownRole() string {
-	own := v.setup.Accounts[0]
+// ownRole is roleOf for the pod's own account.
+func (v view) ownRole() string { return v.roleOf(v.setup.Accounts[0]) }
+
+// roleOf is the role by which the pod asks an account, before it assumes another one, and that it gets by a token of its
+// service account; empty if it has another identity, or none that the pod tells.
+func (v view) roleOf(a contract.Account) string {
 	switch {
-	case own.WebIdentity != nil:
-		return own.WebIdentity.RoleARN
-	case own.Keys != nil || own.KeysFromEnv || own.Profile != "" || v.env["AWS_ACCESS_KEY_ID"] != "":
+	case a.WebIdentity != nil:
+		return a.WebIdentity.RoleARN
+	case a.Keys != nil || a.KeysFromEnv || a.Profile != "" || v.env["AWS_ACCESS_KEY_ID"] != "":
 		return ""
 	}
 	return v.env["AWS_ROLE_ARN"]

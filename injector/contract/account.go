@@ -16,8 +16,11 @@ import (
 
 // Account is one AWS account's Secrets Manager in one region: who asks it, and which of its secrets are wanted.
 type Account struct {
-	// Name tells the accounts of a configuration apart in reports: "own".
+	// Name tells the accounts of a configuration apart in reports: OwnAccount or SharedAccount.
 	Name string `json:"name"`
+	// ID is the AWS account's, twelve digits, where it is another one than that of the identity. Its secrets are then asked
+	// for by ARN, unless Role is a role of that account.
+	ID string `json:"id,omitempty"`
 	// Region, such as eu-central-1. Empty: what the environment says (AWS_REGION, AWS_DEFAULT_REGION).
 	Region string `json:"region,omitempty"`
 	// EndpointURL and STSEndpointURL replace the addresses of Secrets Manager and STS. Empty: AWS's own, or what the
@@ -28,8 +31,8 @@ type Account struct {
 	FIPS      bool `json:"fips,omitempty"`
 	DualStack bool `json:"dualStack,omitempty"`
 
-	// Keys, KeysFromEnv (AWS_ACCESS_KEY_ID and so on, whatever else the environment says), WebIdentity and Profile are ways to
-	// an identity: the first that is set is taken, and else what the AWS SDK finds. Keys never travel: see their type.
+	// Keys, KeysFromEnv (KeyIDEnv and so on, whatever else the environment says), WebIdentity and Profile are ways to an
+	// identity: the first that is set is taken, and else what the AWS SDK finds. Keys never travel: see their type.
 	Keys        Keys         `json:"-"`
 	KeysFromEnv bool         `json:"keysFromEnv,omitempty"`
 	WebIdentity *WebIdentity `json:"webIdentity,omitempty"`
@@ -39,9 +42,11 @@ type Account struct {
 
 	// Separator stands between a prefix and an Airflow id in a secret's name. It may be empty.
 	Separator string `json:"separator"`
-	// Connections and Variables say where each kind is found. A nil one is turned off.
+	// Connections, Variables and Config say where each kind is found. A nil one is turned off. Options of Airflow's (Config)
+	// are never discovered: without ids none is read.
 	Connections *Names `json:"connections,omitempty"`
 	Variables   *Names `json:"variables,omitempty"`
+	Config      *Names `json:"config,omitempty"`
 	// Files are secrets that are delivered as they are.
 	Files []File `json:"files,omitempty"`
 
@@ -55,6 +60,8 @@ type Account struct {
 type Names struct {
 	// Prefix of the names, with or without separators at its end.
 	Prefix string `json:"prefix"`
+	// Exact keeps separators at the end of Prefix, as SharedSecretsManagerBackend does for the shared account.
+	Exact bool `json:"exact,omitempty"`
 	// IDs are the ids to read. Without any, all below the prefix are read.
 	IDs []string `json:"ids,omitempty"`
 	// Pattern is what an id below the prefix must match to be read, by Python's re.match, ignoring case. Empty: any id.
@@ -68,6 +75,9 @@ type Names struct {
 // takes the separator for a set of characters. Where nothing is left of the prefix, a name is the bare id
 // (SecretsManagerBackend._get_secret).
 func (n Names) SecretPrefix(separator string) string {
+	if n.Exact {
+		return n.Prefix + separator
+	}
 	prefix := strings.TrimRight(n.Prefix, separator)
 	if prefix == "" {
 		return ""
@@ -91,6 +101,9 @@ type WebIdentity struct {
 	RoleARN string `json:"roleARN"`
 	// TokenFile holds a token of the pod's service account. Empty: the file that AWS_WEB_IDENTITY_TOKEN_FILE names.
 	TokenFile string `json:"tokenFile,omitempty"`
+	// SessionName and Duration are those of Role.
+	SessionName string   `json:"sessionName,omitempty"`
+	Duration    Duration `json:"duration,omitzero"`
 }
 
 // Keys gives an AWS access key: id, secret and, where there is one, session token. It is a function so that nothing that
@@ -107,25 +120,59 @@ type File struct {
 	Key string `json:"key,omitempty"`
 }
 
-func (a Account) validate() error {
-	if a.Name == "" {
-		return errors.New("name is empty")
+// Kinds are what Airflow looks up in the account, but for those that are turned off.
+func (a Account) Kinds() []KindOfNames {
+	var kinds []KindOfNames
+	for _, k := range []KindOfNames{{Connections, a.Connections}, {Variables, a.Variables}, {Options, a.Config}} {
+		if k.Names != nil {
+			kinds = append(kinds, k)
+		}
 	}
-	for _, kind := range []struct {
-		name  string
-		names *Names
-	}{{"connections", a.Connections}, {"variables", a.Variables}} {
-		if kind.names == nil {
-			continue
+	return kinds
+}
+
+// KindOfNames is a kind and where its things are found.
+type KindOfNames struct {
+	Kind
+	*Names
+}
+
+// Discovers says whether what there is has to be listed.
+func (k KindOfNames) Discovers() bool { return len(k.IDs) == 0 && k.Kind != Options }
+
+// ByARN says whether the account's secrets have to be asked for by ARN: whoever asks is of another account.
+func (a Account) ByARN() bool {
+	return a.ID != "" && (a.Role == nil || AccountOf(a.Role.ARN) != a.ID)
+}
+
+// AccountOf is the account in an ARN, or empty.
+func AccountOf(arn string) string {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 {
+		return ""
+	}
+	return parts[4]
+}
+
+func (a Account) validate() error {
+	switch {
+	case a.Name == "":
+		return errors.New("name is empty")
+	case a.ID != "" && !IsAccountID(a.ID):
+		return fmt.Errorf("id is %q, expected twelve digits", a.ID)
+	}
+	for _, k := range a.Kinds() {
+		if slices.Contains(k.IDs, "") {
+			return fmt.Errorf("%s: an id is empty", k.Kind)
 		}
-		if slices.Contains(kind.names.IDs, "") {
-			return fmt.Errorf("%s: an id is empty", kind.name)
+		if k.Discovers() && k.SecretPrefix(a.Separator) == "" {
+			return fmt.Errorf("%s: prefix is %q, expected one that does not name every secret of the account", k.Kind, k.Prefix)
 		}
-		if len(kind.names.IDs) == 0 && kind.names.SecretPrefix(a.Separator) == "" {
-			return fmt.Errorf("%s: prefix is %q, expected one that does not name every secret of the account", kind.name, kind.names.Prefix)
+		if i := slices.IndexFunc(k.IDs, func(id string) bool { return !IsFilePath(id) }); k.Kind == Options && i >= 0 {
+			return fmt.Errorf("%s: id is %q, expected one that can be the name of a file", k.Kind, k.IDs[i])
 		}
-		if _, err := pattern.Compile(kind.names.Pattern); err != nil {
-			return fmt.Errorf("%s: pattern: expected %w", kind.name, err)
+		if _, err := pattern.Compile(k.Pattern); err != nil {
+			return fmt.Errorf("%s: pattern: expected %w", k.Kind, err)
 		}
 	}
 	for _, f := range a.Files {
@@ -157,6 +204,12 @@ func IsFilePath(name string) bool {
 		!slices.ContainsFunc(strings.Split(name, "/"), func(element string) bool { return strings.HasPrefix(element, "..") })
 }
 
+// accountForm is that of an account's id.
+var accountForm = regexp.MustCompile(`^[0-9]{12}$`)
+
+// IsAccountID says whether a text can be the id of an AWS account.
+func IsAccountID(text string) bool { return accountForm.MatchString(text) }
+
 // regionForm is that of every region there has been: us-gov-west-1, cn-north-1, us-isob-east-1.
 var regionForm = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}$`)
 
@@ -181,7 +234,7 @@ func IsEndpoint(text string) bool {
 
 // clone is a copy that shares nothing that TakeKwargs changes.
 func (a Account) clone() Account {
-	for _, names := range []**Names{&a.Connections, &a.Variables} {
+	for _, names := range []**Names{&a.Connections, &a.Variables, &a.Config} {
 		if *names != nil {
 			own := **names
 			*names = &own

@@ -23,10 +23,12 @@ const (
 const (
 	InvalidAnnotations Code = "invalid-annotations"
 	InvalidPod         Code = "invalid-pod"
-	ForeignBackend     Code = "foreign-backend" // this and the next three are the fetcher's too, for what only it can see
+	ForeignBackend     Code = "foreign-backend" // this and the next five are the fetcher's too, for what only it can see
 	InvalidKwargs      Code = "invalid-kwargs"
 	MultiTeam          Code = "multi-team"
 	OptionFromBackend  Code = "option-from-backend"
+	OptionOverridden   Code = "option-overridden"
+	SharedUnreachable  Code = "shared-account-unreachable"
 	NoAirflowContainer Code = "no-airflow-container"
 	NameInUse          Code = "name-in-use"
 	InvalidReview      Code = "invalid-review"
@@ -44,6 +46,7 @@ const (
 	InvalidConfigFile Code = "invalid-airflow-cfg"
 	NoRegion          Code = "no-region"
 	NoCredentials     Code = "no-credentials"
+	NoKeys            Code = "no-keys"
 	AccessDenied      Code = "access-denied"
 	Throttled         Code = "throttled"
 	TimedOut          Code = "timed-out"
@@ -89,7 +92,9 @@ var outcomes = []struct {
 	{"an admission refuses the pod", ForeignBackend, "the pod names a secrets backend of its own, and Airflow can have only one"},
 	{"an admission refuses the pod", InvalidKwargs, "the kwargs of the secrets backend of the pod cannot be taken over"},
 	{"an admission refuses the pod", MultiTeam, "the pod runs Airflow with core.multi_team, which is not supported yet"},
-	{"an admission refuses the pod", OptionFromBackend, "the pod takes options of Airflow from its secrets backend, which is not supported yet"},
+	{"an admission refuses the pod", OptionFromBackend, "the pod takes an option of Airflow from its secrets backend in a way that cannot be taken over"},
+	{"an admission refuses the pod", OptionOverridden, "an option of Airflow is set in a way that comes before the secret"},
+	{"an admission refuses the pod", SharedUnreachable, "nothing lets the pod read the shared account"},
 	{"an admission refuses the pod", NoAirflowContainer, "no container of the pod can be told to run Airflow"},
 	{"an admission refuses the pod", NameInUse, "the pod uses a name that airflow-secrets needs"},
 	{"an admission refuses the pod", InvalidReview, "the request is not an AdmissionReview of admission.k8s.io/v1"},
@@ -102,6 +107,7 @@ var outcomes = []struct {
 	{"a fetch ends", InvalidConfigFile, "airflow.cfg cannot be read as Airflow reads it"},
 	{"a fetch ends", NoRegion, "no AWS region is known: set the annotation airflow-secrets/region, or AWS_REGION in the container"},
 	{"a fetch ends", NoCredentials, "no AWS identity was found: give the service account of the pod a role (IRSA or EKS Pod Identity), or the container AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"},
+	{"a fetch ends", NoKeys, "the Secret that airflow-secrets/credentials-secret names is not in the namespace of the pod, or has no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: create it with these keys"},
 	{"a fetch ends", AccessDenied, "AWS denied access"},
 	{"a fetch ends", Throttled, "AWS throttled the calls until the time was up: raise airflow-secrets/timeout, or ask AWS for a higher quota"},
 	{"a fetch ends", TimedOut, "AWS did not answer in time: check the network path, a service mesh, and airflow-secrets/endpoint-url"},

@@ -41,6 +41,8 @@ type Config struct {
 	Image string `json:"image,omitempty"`
 	// Accounts in order of precedence: where two hold the same id, the first one's secret is delivered.
 	Accounts []Account `json:"accounts"`
+	// Options are those of Airflow's that are delivered, of which the account's Config has the ids.
+	Options []Option `json:"options,omitempty"`
 	// TakeOver says how to find the secrets backend that the pod has had until now. Nil: there is none to look for.
 	TakeOver *TakeOver `json:"takeOver,omitempty"`
 	// Warnings of the admission, which nobody sees there: controllers and Airflow's Kubernetes client drop them.
@@ -124,6 +126,11 @@ func (c Config) validate() error {
 	for name, response := range map[string]Response{"onMissing": c.OnMissing, "onInvalid": c.OnInvalid, "onEmpty": c.OnEmpty} {
 		if response != "" && !slices.Contains(Responses(), response) {
 			return fmt.Errorf("%s is %q, expected one of %v", name, response, Responses())
+		}
+	}
+	for _, o := range c.Options {
+		if o.Section == "" || o.Key == "" || o.ID == "" {
+			return fmt.Errorf("options has %+v, expected a section, a key and an id", o)
 		}
 	}
 	for i, a := range c.Accounts {

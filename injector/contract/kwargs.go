@@ -19,6 +19,10 @@ type kwarg struct {
 	with string
 	// take puts the value into the account, or says what was expected and what to do. It may look at other arguments.
 	take func(a *Account, value any, all map[string]any) error
+	// plugin says that only SharedSecretsManagerBackend has it, and that it is about the shared account.
+	plugin bool
+	// forAllKinds says that it is for kinds that other settings decide about, too, so take looks at each.
+	forAllKinds bool
 	// doc says what becomes of it.
 	doc string
 	// warning is told where the argument is given and not false.
@@ -32,8 +36,9 @@ var kwargs = slices.Concat(
 	kindKwargs("connections", func(a *Account) **Names { return &a.Connections }),
 	kindKwargs("variables", func(a *Account) **Names { return &a.Variables }),
 	[]kwarg{
-		{name: "config_prefix", setting: "config-prefix", take: optionalText(nil), doc: "No effect yet, since no option of Airflow is delivered. A pod with an option that comes from the backend (`_SECRET`) is refused."},
-		{name: "config_lookup_pattern", setting: "config-lookup-pattern", take: optionalText(nil), doc: "No effect yet."},
+		{name: "config_prefix", setting: "config-prefix", take: takePrefix("config", func(a *Account) **Names { return &a.Config }),
+			doc: "Honoured for the options that are delivered: those in `airflow-secrets/config`, and those that `_SECRET` variables name."},
+		{name: "config_lookup_pattern", setting: "config-lookup-pattern", take: optionalText(nil), doc: "No effect: options are named one by one."},
 		{name: "sep", setting: "sep", take: takeSeparator, doc: "Honoured."},
 		{name: "extra_conn_words", take: takeWords, doc: "Honoured."},
 		{name: "full_url_mode", take: anything, doc: "No effect, as in the provider since its version 7.",
@@ -51,14 +56,18 @@ var kwargs = slices.Concat(
 		{name: "profile_name", setting: "credentials-secret", take: optionalText(func(a *Account, text string) { a.Profile = text }),
 			doc: "Honoured. A volume has to hold the profile's file, at `/home/airflow/.aws` or where `AWS_CONFIG_FILE` or `AWS_SHARED_CREDENTIALS_FILE` says."},
 		{name: "role_arn", setting: "role-arn", take: takeRole, doc: "Honoured."},
-		{name: "assume_role_kwargs", setting: "role-arn", with: "role_arn", doc: "`ExternalId`, `RoleSessionName` and `DurationSeconds` are honoured, others refused."},
+		{name: "assume_role_kwargs", setting: "role-arn", with: "role_arn", doc: "`ExternalId` (for `assume_role`), `RoleSessionName` and `DurationSeconds` are honoured, others refused."},
 		{name: "external_id", setting: "role-arn", with: "role_arn", doc: "Honoured: an old form of `ExternalId` in `assume_role_kwargs`."},
 		{name: "assume_role_method", setting: "role-arn", with: "role_arn", doc: "`assume_role` is honoured, and `assume_role_with_web_identity` with a token in a file. SAML is refused."},
 		{name: "assume_role_with_web_identity_federation", setting: "role-arn", with: "role_arn", doc: "`file` is honoured, `google` is refused."},
 		{name: "assume_role_with_web_identity_token_file", setting: "role-arn", with: "role_arn", doc: "Honoured, if it is the file that `AWS_WEB_IDENTITY_TOKEN_FILE` names: another one is not mounted in the init container."},
 		{name: "assume_role_with_web_identity_federation_audience", setting: "role-arn", with: "role_arn", doc: "No effect: it is for `google`."},
 		{name: "assume_role_with_saml", setting: "role-arn", with: "role_arn", doc: "No effect: it is for SAML."},
-		{name: "config_kwargs", take: takeConfigKwargs, doc: "`use_fips_endpoint` and `use_dualstack_endpoint` are honoured. Timeouts, retries, pool size and user agent have no effect, since the init container has its own. Others are refused."},
+		{name: "shared_account", setting: "shared-account", plugin: true, take: takeSharedAccount, doc: "Of the plugin `airflow-aws-shared-secrets`. Honoured, as text or as a number of twelve digits."},
+		{name: "connections_prefix_shared", setting: "shared-connections-prefix", plugin: true, forAllKinds: true, take: takeSharedPrefix, doc: "Of the plugin. Honoured as it reads it: for variables and options as well, and with the separators at its end."},
+		{name: "aws_region", setting: "shared-region", plugin: true, take: takeRegion, doc: "Of the plugin. Honoured for the shared account. Without it: `AWS_REGION`, else eu-central-1."},
+		{name: "config_kwargs", take: takeConfigKwargs, doc: "No effect, as in the provider, which does not give it to its client of Secrets Manager. For FIPS or dual-stack endpoints set `AWS_USE_FIPS_ENDPOINT` or `AWS_USE_DUALSTACK_ENDPOINT` in the container.",
+			warning: "has no effect, as in the provider: settings of endpoints and proxies belong into variables of the container"},
 		{name: "verify", take: takeVerify, doc: "`true` is honoured. `false` and a path are refused: name the file with your roots in `AWS_CA_BUNDLE` of the container."},
 		{name: "use_ssl", take: takeUseSSL, doc: "`true` is honoured, `false` refused."},
 		{name: "api_version", take: anything, doc: "No effect: Secrets Manager has one version."},
@@ -93,53 +102,83 @@ func refused(name, expected string) kwarg {
 // noKwarg is what is expected instead of an argument that nobody reads.
 const noKwarg = "a kwarg that SecretsManagerBackend reads (docs/kwargs.md of airflow-secrets lists them), so remove it"
 
-// TakeKwargs puts a backend's keyword arguments into the account, in place of what is there, except for what the settings
-// named in decided have decided. What sets a locked setting is a mistake. All mistakes are told in one error; it shows no
-// value, since any may be a key.
-func (a Account) TakeKwargs(values map[string]any, decided, locked []string) (taken Account, warnings []string, err error) {
-	a = a.clone()
-	mistakes := unknownKwargs(values)
-	for _, k := range kwargs {
-		value, given := values[k.name]
-		if !given || k.with != "" || slices.Contains(decided, k.decidedBy()) {
-			continue
-		}
-		if slices.Contains(locked, k.setting) && value != nil {
-			mistakes = append(mistakes, k.name+": expected none, since "+k.setting+" is locked by an administrator of the cluster, so remove it")
-		} else if err := k.take(&a, value, values); err != nil {
-			mistakes = append(mistakes, k.name+": expected "+err.Error())
-		} else if k.warning != "" && value != nil && value != false {
-			warnings = append(warnings, "the kwarg "+k.name+" "+k.warning)
-		}
+// TakeKwargs puts the keyword arguments of a backend into the configuration, in place of what is there, except for what the
+// settings of TakeOver.Decided have decided. What sets one of TakeOver.Locked is a mistake. Its error is an *Error that
+// tells all mistakes; it shows no value, since any may be a key.
+func (c Config) TakeKwargs(b Backend) (taken Config, warnings []string, err error) {
+	t := taking{values: b.Kwargs}
+	if c.TakeOver != nil {
+		t.decided, t.locked = c.TakeOver.Decided, c.TakeOver.Locked
 	}
-	if len(mistakes) == 0 {
-		mistakes = a.lackIDs()
+	t.findUnknown(b.Shared)
+	c.Accounts = slices.Clone(c.Accounts)
+	own := &c.Accounts[0]
+	*own = own.clone()
+	if b.Shared {
+		c.takePlugin(&t, b)
+		own = &c.Accounts[0] // the list may have grown
 	}
-	if len(mistakes) > 0 {
-		return Account{}, nil, errors.New(strings.Join(mistakes, "; "))
+	t.take(own, false)
+	if b.Shared { // what a value means does not depend on where it lies
+		shared := c.Shared()
+		shared.ConnectionWords, shared.URLEncoded = own.ConnectionWords, own.URLEncoded
+		own.skipOptions(t.values)
 	}
-	return a, warnings, nil
+	if len(t.mistakes) == 0 {
+		t.mistakes = own.lackIDs()
+	}
+	if len(t.mistakes) > 0 {
+		return Config{}, nil, &Error{Code: InvalidKwargs, Detail: strings.Join(slices.Concat(nonEmpty(b.KwargsName), []string{strings.Join(t.mistakes, "; ")}), ": ")}
+	}
+	return c, t.warnings, nil
 }
 
-func unknownKwargs(values map[string]any) []string {
-	var mistakes []string
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if !slices.Contains(Kwargs(), name) {
-			mistakes = append(mistakes, showKwarg(name)+": expected "+noKwarg)
+func nonEmpty(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return []string{text}
+}
+
+// taking is the state of taking arguments over.
+type taking struct {
+	values             map[string]any
+	decided, locked    []string
+	mistakes, warnings []string
+}
+
+// take goes through the arguments that are about an account.
+func (t *taking) take(a *Account, plugin bool) {
+	for _, k := range kwargs {
+		value, given := t.values[k.name]
+		if !given || k.plugin != plugin || k.with != "" || slices.Contains(t.decided, k.decidedBy()) && !k.forAllKinds {
+			continue
+		}
+		if slices.Contains(t.locked, k.setting) && value != nil {
+			t.mistakes = append(t.mistakes, k.name+": expected none, since "+k.setting+" is locked by an administrator of the cluster, so remove it")
+		} else if err := k.take(a, value, t.values); err != nil {
+			t.mistakes = append(t.mistakes, k.name+": expected "+err.Error())
+		} else if k.warning != "" && value != nil && value != false {
+			t.warnings = append(t.warnings, "the kwarg "+k.name+" "+k.warning)
 		}
 	}
-	return mistakes
+}
+
+func (t *taking) findUnknown(plugin bool) {
+	for _, name := range slices.Sorted(maps.Keys(t.values)) {
+		known := slices.ContainsFunc(kwargs, func(k kwarg) bool { return k.name == name && (plugin || !k.plugin) })
+		if !known {
+			t.mistakes = append(t.mistakes, showKwarg(name)+": expected "+noKwarg)
+		}
+	}
 }
 
 // lackIDs are the kinds whose prefix names every secret of the account, and whose ids nobody has listed.
 func (a Account) lackIDs() []string {
 	var mistakes []string
-	for _, kind := range []struct {
-		name  string
-		names *Names
-	}{{"connections", a.Connections}, {"variables", a.Variables}} {
-		if n := kind.names; n != nil && len(n.IDs) == 0 && n.SecretPrefix(a.Separator) == "" {
-			mistakes = append(mistakes, kind.name+"_prefix: expected one that is not empty, or the ids in the annotation airflow-secrets/"+kind.name)
+	for _, k := range a.Kinds() {
+		if k.Discovers() && k.SecretPrefix(a.Separator) == "" {
+			mistakes = append(mistakes, fmt.Sprintf("%s_prefix: expected one that is not empty, or the ids in the annotation airflow-secrets/%[1]s", k.Kind))
 		}
 	}
 	return mistakes

@@ -48,6 +48,7 @@ func takePrefix(kind string, place func(*Account) **Names) func(*Account, any, m
 			return fmt.Errorf("a prefix, since the annotation airflow-secrets/%s lists ids: set airflow-secrets/%[1]s-prefix", kind)
 		case value == nil:
 			*names = nil
+		case *names == nil && kind == string(Options): // none is asked for
 		case *names == nil:
 			*names = &Names{Prefix: text}
 		default:
@@ -215,35 +216,19 @@ func takeRole(a *Account, value any, all map[string]any) error {
 func (a *Account) takeAssumedRole(arn string, all map[string]any) error {
 	role := Role{ARN: arn}
 	old, err := textOrNull(all["external_id"])
-	more, isObject := all["assume_role_kwargs"].(map[string]any)
-	if err != nil || !isObject && all["assume_role_kwargs"] != nil {
-		return errors.New("assume_role_kwargs to be an object, and external_id text")
+	if err != nil {
+		return errors.New("external_id to be text")
 	}
 	role.ExternalID = old
-	for _, name := range slices.Sorted(maps.Keys(more)) {
-		text, isText := more[name].(string)
-		number, isNumber := more[name].(json.Number)
-		switch {
-		case name == "ExternalId" && isText:
-			role.ExternalID = text
-		case name == "RoleSessionName" && isText:
-			role.SessionName = text
-		case name == "DurationSeconds" && isNumber:
-			seconds, err := number.Int64()
-			if err != nil || seconds < 900 || seconds > 43200 {
-				return errors.New("DurationSeconds in assume_role_kwargs to be a whole number from 900 to 43200")
-			}
-			role.Duration = Duration(time.Duration(seconds) * time.Second)
-		default:
-			return errors.New("assume_role_kwargs to have ExternalId and RoleSessionName as text, DurationSeconds as a number, and nothing else: " +
-				"the init container has no MFA, session policies and tags")
-		}
+	if err := takeRoleKwargs(all, &role.SessionName, &role.Duration, &role.ExternalID); err != nil {
+		return err
 	}
 	a.Role = &role
 	return nil
 }
 
-// takeWebIdentity takes federation by a token in a file (BaseSessionFactory._get_web_identity_credential_fetcher).
+// takeWebIdentity takes federation by a token in a file (BaseSessionFactory._get_web_identity_credential_fetcher). It comes
+// before keys and a profile.
 func (a *Account) takeWebIdentity(arn string, all map[string]any) error {
 	if all["assume_role_with_web_identity_federation"] != "file" {
 		return errors.New("assume_role_with_web_identity_federation to be file: others are not supported, so give the pod a role by IRSA or EKS Pod Identity")
@@ -252,36 +237,45 @@ func (a *Account) takeWebIdentity(arn string, all map[string]any) error {
 	if err != nil {
 		return errors.New("assume_role_with_web_identity_token_file to be text")
 	}
-	a.WebIdentity = &WebIdentity{RoleARN: arn, TokenFile: file}
+	token := WebIdentity{RoleARN: arn, TokenFile: file}
+	if err := takeRoleKwargs(all, &token.SessionName, &token.Duration, nil); err != nil {
+		return err
+	}
+	a.WebIdentity, a.Keys, a.Profile = &token, nil, ""
 	return nil
 }
 
-// mootConfig are the members of botocore's Config that say how it works and not whom it asks for what.
-var mootConfig = []string{
-	"region_name", "user_agent", "user_agent_extra", "user_agent_appid", "connect_timeout", "read_timeout", "parameter_validation", "max_pool_connections",
-	"retries", "tcp_keepalive", "s3", "defaults_mode", "request_min_compression_size_bytes", "disable_request_compression", "response_checksum_validation",
-	"request_checksum_calculation",
+// takeRoleKwargs reads what is passed on to STS.
+func takeRoleKwargs(all map[string]any, sessionName *string, duration *Duration, externalID *string) error {
+	given, isObject := all["assume_role_kwargs"].(map[string]any)
+	if !isObject && all["assume_role_kwargs"] != nil {
+		return errors.New("assume_role_kwargs to be an object")
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		text, isText := given[name].(string)
+		number, isNumber := given[name].(json.Number)
+		switch {
+		case name == "ExternalId" && isText && externalID != nil:
+			*externalID = text
+		case name == "RoleSessionName" && isText:
+			*sessionName = text
+		case name == "DurationSeconds" && isNumber:
+			seconds, err := number.Int64()
+			if err != nil || seconds < 900 || seconds > 43200 {
+				return errors.New("DurationSeconds in assume_role_kwargs to be a whole number from 900 to 43200")
+			}
+			*duration = Duration(time.Duration(seconds) * time.Second)
+		default:
+			return errors.New("assume_role_kwargs to have RoleSessionName as text, DurationSeconds as a number, for assume_role ExternalId as text, and nothing else: " +
+				"the init container has no MFA, session policies and tags")
+		}
+	}
+	return nil
 }
 
-func takeConfigKwargs(a *Account, value any, _ map[string]any) error {
-	if value == nil {
-		return nil
-	}
-	object, isObject := value.(map[string]any)
-	if !isObject {
+func takeConfigKwargs(_ *Account, value any, _ map[string]any) error {
+	if _, isObject := value.(map[string]any); value != nil && !isObject {
 		return errors.New("an object")
-	}
-	for _, name := range slices.Sorted(maps.Keys(object)) {
-		yes, isBool := object[name].(bool)
-		switch {
-		case name == "use_fips_endpoint" && isBool:
-			a.FIPS = yes
-		case name == "use_dualstack_endpoint" && isBool:
-			a.DualStack = yes
-		case !slices.Contains(mootConfig, name):
-			return errors.New("use_fips_endpoint and use_dualstack_endpoint as true or false, and settings of timeouts, retries and the like: " +
-				"for a proxy set HTTPS_PROXY in the container, and remove the others")
-		}
 	}
 	return nil
 }

@@ -115,16 +115,19 @@ var kwargsCases = map[string][]kwargsCase{
 		want: func(a *contract.Account) {
 			a.WebIdentity = &contract.WebIdentity{RoleARN: "arn:aws:iam::111122223333:role/a"}
 		}}},
-	"assume_role_with_web_identity_token_file": {{kwargs: `"/t", "role_arn": "arn:aws:iam::111122223333:role/a", "assume_role_method": "assume_role_with_web_identity", "assume_role_with_web_identity_federation": "file"`,
+	"assume_role_with_web_identity_token_file": {{kwargs: `"/t", "role_arn": "arn:aws:iam::111122223333:role/a", "assume_role_method": "assume_role_with_web_identity", "assume_role_with_web_identity_federation": "file",
+			"assume_role_kwargs": {"RoleSessionName": "mine", "DurationSeconds": 900}, "aws_access_key_id": "AKIA", "aws_secret_access_key": "hunter2", "profile_name": "p"`,
+		want: func(a *contract.Account) {
+			a.WebIdentity = &contract.WebIdentity{RoleARN: "arn:aws:iam::111122223333:role/a", TokenFile: "/t", SessionName: "mine", Duration: contract.Duration(15 * time.Minute)}
+		}}, {kwargs: `"/t", "role_arn": "arn:aws:iam::111122223333:role/a", "assume_role_method": "assume_role_with_web_identity", "assume_role_with_web_identity_federation": "file",
+			"assume_role_kwargs": {"Policy": "{}"}`, mistake: "the init container has no MFA, session policies and tags"}, {kwargs: `"/t", "role_arn": "arn:aws:iam::111122223333:role/a", "assume_role_method": "assume_role_with_web_identity", "assume_role_with_web_identity_federation": "file"`,
 		want: func(a *contract.Account) {
 			a.WebIdentity = &contract.WebIdentity{RoleARN: "arn:aws:iam::111122223333:role/a", TokenFile: "/t"}
 		}}},
 	"assume_role_with_web_identity_federation_audience": {{kwargs: `"x"`, want: unchanged}},
 	"assume_role_with_saml":                             {{kwargs: `{}`, want: unchanged}},
 	"config_kwargs": {
-		{kwargs: `{"use_fips_endpoint": true, "use_dualstack_endpoint": true, "retries": {"mode": "standard"}}`, want: func(a *contract.Account) { a.FIPS, a.DualStack = true, true }},
-		{kwargs: `{"proxies": {"https": "http://proxy"}}`, mistake: "for a proxy set HTTPS_PROXY in the container"},
-		{kwargs: `{"signature_version": "unsigned"}`, mistake: "config_kwargs: expected use_fips_endpoint"},
+		{kwargs: `{"use_fips_endpoint": true, "proxies": {"https": "http://proxy"}}`, want: unchanged, warning: "the kwarg config_kwargs has no effect, as in the provider"},
 		{kwargs: `[]`, mistake: "config_kwargs: expected an object"},
 	},
 	"verify": {
@@ -142,6 +145,10 @@ var kwargsCases = map[string][]kwargsCase{
 	},
 	"aws_secret_access_key": {{kwargs: `"hunter2"`, want: unchanged}},
 	"aws_session_token":     {{kwargs: `"hunter2"`, want: unchanged}},
+
+	"shared_account":            {{kwargs: `"222222222222"`, mistake: "shared_account: expected a kwarg that SecretsManagerBackend reads"}}, // the plugin's: see TestPlugin
+	"connections_prefix_shared": {{kwargs: `"x"`, mistake: "connections_prefix_shared: expected a kwarg that"}},
+	"aws_region":                {{kwargs: `"eu-west-1"`, mistake: "aws_region: expected a kwarg that"}},
 
 	"session_kwargs": {{kwargs: `{"profile_name": "x"}`, mistake: "session_kwargs: expected its members beside the other kwargs"}, {kwargs: `null`, want: unchanged}},
 	"host":           {{kwargs: `"https://x"`, mistake: "host: expected endpoint_url instead"}},
@@ -176,7 +183,16 @@ func take(t *testing.T, text string) (contract.Account, []string, error) {
 	if err != nil {
 		t.Fatalf("parsing %s: %v", text, err)
 	}
-	return own().TakeKwargs(kwargs, nil, nil)
+	return takeInto(own(), contract.Backend{Kwargs: kwargs}, contract.TakeOver{})
+}
+
+// takeInto takes a backend's arguments into one's own account, and gives that.
+func takeInto(a contract.Account, b contract.Backend, how contract.TakeOver) (contract.Account, []string, error) {
+	taken, warnings, err := contract.Config{Accounts: []contract.Account{a}, TakeOver: &how}.TakeKwargs(b)
+	if err != nil {
+		return contract.Account{}, nil, err
+	}
+	return taken.Accounts[0], warnings, nil
 }
 
 func (c kwargsCase) check(t *testing.T, taken contract.Account, warnings []string, err error) {
@@ -232,23 +248,23 @@ func TestWhoDecides(t *testing.T) {
 	}
 	a := own()
 	a.Variables.IDs = []string{"one"}
-	taken, _, err := a.TakeKwargs(kwargs, contract.KwargSettings(), nil)
+	taken, _, err := takeInto(a, contract.Backend{Kwargs: kwargs}, contract.TakeOver{Decided: contract.KwargSettings()})
 	if err != nil || taken.Keys != nil || !reflect.DeepEqual(taken, a) {
 		t.Errorf("all is decided, and yet %+v became %+v (%v)", a, taken, err)
 	}
-	taken, _, err = a.TakeKwargs(kwargs, nil, nil)
+	taken, _, err = takeInto(a, contract.Backend{Kwargs: kwargs}, contract.TakeOver{})
 	if err != nil || taken.Connections != nil || taken.Variables.Prefix != "" || taken.Keys == nil {
 		t.Errorf("nothing is decided: %+v (%v), expected the prefixes and keys of the kwargs", taken, err)
 	}
 	if a.Connections == nil || a.Variables.Prefix != "airflow/variables" {
 		t.Errorf("the account that was given is changed: %+v", a)
 	}
-	_, _, err = a.TakeKwargs(kwargs, nil, []string{"region", "endpoint-url"})
+	_, _, err = takeInto(a, contract.Backend{Kwargs: kwargs}, contract.TakeOver{Locked: []string{"region", "endpoint-url"}})
 	if err == nil || !strings.Contains(err.Error(), "region_name: expected none, since region is locked by an administrator") || !strings.Contains(err.Error(), "endpoint_url: expected none") {
 		t.Errorf("region and endpoint-url are locked: %v", err)
 	}
 	a.Connections.IDs = []string{"one"}
-	if _, _, err = a.TakeKwargs(kwargs, nil, nil); err == nil || !strings.Contains(err.Error(), "since the annotation airflow-secrets/connections lists ids") {
+	if _, _, err = takeInto(a, contract.Backend{Kwargs: kwargs}, contract.TakeOver{}); err == nil || !strings.Contains(err.Error(), "since the annotation airflow-secrets/connections lists ids") {
 		t.Errorf("ids without a prefix: %v", err)
 	}
 }

@@ -24,6 +24,14 @@ const (
 	TokenFile       = TokenDirectory + "/token"
 )
 
+// Variables with the access key of a Secret that an annotation names (credentials-secret). They have names of their own, so
+// that no key that the pod has otherwise is taken for it.
+const (
+	KeyIDEnv        = "AIRFLOW_SECRETS_ACCESS_KEY_ID"
+	SecretKeyEnv    = "AIRFLOW_SECRETS_SECRET_ACCESS_KEY"
+	SessionTokenEnv = "AIRFLOW_SECRETS_SESSION_TOKEN"
+)
+
 // Variables that tell the fetcher which pod it runs in, for the names of its sessions. Kubernetes fills them (downward
 // API).
 const (
@@ -38,8 +46,16 @@ const (
 	ConnectionsFile = "connections.json"
 	VariablesFile   = "variables.json"
 	ReportFile      = "report.json"
+	// OptionsDirectory holds the values of Airflow's options, each in a file that has the id for its name.
+	OptionsDirectory = "config"
 	// FilesDirectory holds the secrets that are delivered as they are.
 	FilesDirectory = "files"
+)
+
+// The accounts of a configuration.
+const (
+	OwnAccount    = "own"
+	SharedAccount = "shared"
 )
 
 // Limits that the volume's size and the container's memory are derived from.

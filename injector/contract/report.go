@@ -36,6 +36,8 @@ type Kind string
 const (
 	Connections Kind = "connections"
 	Variables   Kind = "variables"
+	// Options are Airflow's own, by ids as its section and key name them for a backend.
+	Options Kind = "config"
 	// Files are no things of Airflow's: they are delivered as they are, and their id is their path.
 	Files Kind = "files"
 )

@@ -29,8 +29,9 @@ type TakeOver struct {
 // SecretsManagerBackend is the class whose place we take.
 const SecretsManagerBackend = "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
 
-// sharedBackend is that of the plugin airflow-aws-shared-secrets.
-const sharedBackend = "airflow_aws_shared_secrets.secret_manager.SharedSecretsManagerBackend"
+// SharedBackend is that of the plugin airflow-aws-shared-secrets, which looks into another account for what is not in one's
+// own.
+const SharedBackend = "airflow_aws_shared_secrets.secret_manager.SharedSecretsManagerBackend"
 
 // Lookup finds one of Airflow's options in one place, such as the environment: its value, and what it is called there.
 // An empty name says that it is not there. An error with a name says that it is there and cannot be read.
@@ -52,14 +53,20 @@ func InEnv(lookup func(name string) (string, bool)) Lookup {
 	}
 }
 
-// Backend is a secrets backend that a pod has had: a SecretsManagerBackend, or none.
+// Backend is a secrets backend that a pod has had: a SecretsManagerBackend, the SharedSecretsManagerBackend of the plugin
+// airflow-aws-shared-secrets, or none.
 type Backend struct {
+	// Shared says that it is the plugin's.
+	Shared bool
 	// Name is what the option with the class is called where it was found. It is empty if there is no backend to take over.
 	Name string
 	// Kwargs are its keyword arguments. They may hold access keys.
 	Kwargs map[string]any
 	// KwargsName is what the option with them is called where it was found, if it was.
 	KwargsName string
+	// Region is where the plugin looks for the shared account's secrets unless its kwargs say otherwise: AWS_REGION, or else
+	// eu-central-1 (airflow_aws_shared_secrets.get_aws_region).
+	Region string
 }
 
 // Finder looks for a backend where Airflow does.
@@ -70,6 +77,8 @@ type Finder struct {
 	Env map[string]string
 	// Workers is TakeOver.Workers.
 	Workers bool
+	// Options are those that are delivered, wherever else they may come from.
+	Options []Option
 }
 
 // Find gives the backend that Airflow would use (get_custom_secret_backend of airflow/configuration.py). Its errors are
@@ -92,16 +101,34 @@ func (f Finder) Find() (Backend, error) {
 		switch {
 		case err != nil:
 			return Backend{}, err
-		case found != "" && found != SecretsManagerBackend && found != LocalFilesystemBackend:
+		case found != "" && !slices.Contains([]string{SecretsManagerBackend, SharedBackend, LocalFilesystemBackend}, found):
 			return Backend{}, foreign(found, called) // ours would take its place in the other section's processes as well
 		case found != "" && used == nil:
 			used, class, name = &s, found, called
 		}
 	}
-	if class != SecretsManagerBackend {
+	switch class {
+	case "":
 		return Backend{}, nil
+	case LocalFilesystemBackend:
+		return Backend{}, f.ownFiles(*used, name)
 	}
-	return f.withKwargs(*used, name)
+	b, err := f.withKwargs(*used, name)
+	b.Shared, b.Region = class == SharedBackend, cmp.Or(f.Env["AWS_REGION"], "eu-central-1")
+	return b, err
+}
+
+// ownFiles refuses a LocalFilesystemBackend that reads files of the pod's own: ours would take their place.
+func (f Finder) ownFiles(s BackendVariables, name string) error {
+	text, form, kwargsName, err := f.sensitive(s.Section, s.KwargsOption)
+	if err != nil || text == BackendKwargs(Directory) {
+		return err
+	}
+	kwargs, _ := ParseKwargs(text)
+	if len(kwargs) == 0 && form == "" { // none, or none that Airflow can read
+		return nil
+	}
+	return &Error{Code: ForeignBackend, Detail: fmt.Sprintf("%s is %s with files of its own (%s): remove both, or remove the annotation airflow-secrets/inject", name, LocalFilesystemBackend, kwargsName)}
 }
 
 // option asks the places in turn.
@@ -121,11 +148,8 @@ func isTrue(value string) bool {
 }
 
 func foreign(class, name string) error {
-	e := &Error{Code: ForeignBackend, Detail: fmt.Sprintf("%s is %s, expected %s or none: remove it, or remove the annotation airflow-secrets/inject", name, ShowClass(class), SecretsManagerBackend)}
-	if class == sharedBackend {
-		e.Detail = fmt.Sprintf("%s is %s, which is not supported yet: remove it and name the prefixes in annotations", name, class)
-	}
-	return e
+	return &Error{Code: ForeignBackend, Detail: fmt.Sprintf("%s is %s, expected %s, %s or none: remove it, or remove the annotation airflow-secrets/inject",
+		name, ShowClass(class), SecretsManagerBackend, SharedBackend)}
 }
 
 // withKwargs reads the backend's arguments: the option's JSON, and over it what Airflow 3.2 takes from variables of their
@@ -170,40 +194,17 @@ func (f Finder) sensitive(section, option string) (value, form, name string, err
 	return "", "", "", nil
 }
 
-// sensitiveOptions are those of Airflow's own that it can take from a backend (conf.sensitive_config_values, on 2.8 to 3.3).
-var sensitiveOptions = []struct{ section, option string }{
-	{"database", "sql_alchemy_conn"}, {"core", "sql_alchemy_conn"}, {"core", "fernet_key"}, {"core", "asset_manager_kwargs"},
-	{"celery", "broker_url"}, {"celery", "result_backend"}, {"celery", "flower_basic_auth"}, {"webserver", "secret_key"},
-	{"api", "secret_key"}, {"api_auth", "jwt_secret"}, {"smtp", "smtp_password"}, {"sentry", "sentry_dsn"},
-	{"logging", "remote_task_handler_kwargs"},
-}
-
-// BackendOption is a variable that makes Airflow ask its backend for more than connections and variables.
-type BackendOption struct {
-	Env string
-	// BeatenBy are the variables that Airflow prefers to it.
-	BeatenBy []string
-}
-
-// BackendOptions lists them: options that come from the backend, and core.multi_team, by which ids get a team's name.
-func BackendOptions() []BackendOption {
-	options := []BackendOption{{Env: EnvName("core", "multi_team")}}
-	for _, o := range sensitiveOptions {
-		name := EnvName(o.section, o.option)
-		options = append(options, BackendOption{Env: name + "_SECRET", BeatenBy: []string{name, name + "_CMD"}})
-	}
-	return options
-}
-
-// checkOptions refuses options that come from the backend: files have no place for them yet.
+// checkOptions refuses options that come from the backend by a variable or a line that no patch can change, and for which
+// nothing else is delivered.
 func (f Finder) checkOptions() error {
 	for _, o := range sensitiveOptions {
-		_, form, name, err := f.sensitive(o.section, o.option)
+		_, form, name, err := f.sensitive(o.Section, o.Key)
+		delivered := slices.ContainsFunc(f.Options, func(d Option) bool { return d.Section == o.Section && d.Key == o.Key })
 		switch {
 		case name == "" && err != nil:
 			return err
-		case form == "_secret":
-			return &Error{Code: OptionFromBackend, Detail: fmt.Sprintf("%s: set the option itself instead (%s), or by a command (%[2]s_CMD)", name, EnvName(o.section, o.option))}
+		case form == "_secret" && !delivered:
+			return &Error{Code: OptionFromBackend, Detail: fmt.Sprintf("%s: set the annotation airflow-secrets/config to %s=ID with the id that it names, and remove it", name, o)}
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package contract_test
 
 import (
 	"errors"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -43,13 +42,16 @@ func TestFind(t *testing.T) {
 		"without [workers], workers use [secrets]": {workers: true, cfg: map[string]string{"secrets backend": aws}, name: "secrets backend"},
 		"an argument of its own variable": {env: map[string]string{"AIRFLOW__SECRETS__BACKEND": aws, "AIRFLOW__SECRETS__BACKEND_KWARGS": `{"connections_prefix": "json"}`,
 			"AIRFLOW__SECRETS__BACKEND_KWARG__CONNECTIONS_PREFIX": "variable", "AIRFLOW__WORKERS__SECRETS_BACKEND_KWARG__CONNECTIONS_PREFIX": "not this"}, name: "AIRFLOW__SECRETS__BACKEND", prefix: "variable"},
-		"LocalFilesystemBackend is none to take over": {env: map[string]string{"AIRFLOW__SECRETS__BACKEND": local, "AIRFLOW__SECRETS__BACKEND_KWARGS": `{"connections_file_path": "/x"}`}},
+		"LocalFilesystemBackend without files": {env: map[string]string{"AIRFLOW__SECRETS__BACKEND": local, "AIRFLOW__SECRETS__BACKEND_KWARGS": `{}`}},
+		"LocalFilesystemBackend with files":    {env: map[string]string{"AIRFLOW__SECRETS__BACKEND": local, "AIRFLOW__SECRETS__BACKEND_KWARGS": `{"connections_file_path": "/hunter2"}`}, code: contract.ForeignBackend, says: "with files of its own (AIRFLOW__SECRETS__BACKEND_KWARGS)"},
+		"LocalFilesystemBackend with ours":     {env: map[string]string{"AIRFLOW__SECRETS__BACKEND": local, "AIRFLOW__SECRETS__BACKEND_KWARGS": contract.BackendKwargs(contract.Directory)}},
+		"one of airflow.cfg":                   {cfg: map[string]string{"secrets backend": local, "secrets backend_kwargs": `{"variables_file_path": "/x"}`}, code: contract.ForeignBackend, says: "secrets backend is airflow.secrets.local_filesystem"},
 
 		"another class":           {env: map[string]string{"AIRFLOW__SECRETS__BACKEND": vault}, code: contract.ForeignBackend, says: "AIRFLOW__SECRETS__BACKEND is " + vault},
 		"one that others run":     {env: map[string]string{"AIRFLOW__SECRETS__BACKEND": aws, "AIRFLOW__WORKERS__SECRETS_BACKEND": vault}, code: contract.ForeignBackend, says: "AIRFLOW__WORKERS__SECRETS_BACKEND is " + vault},
 		"no class at all":         {env: map[string]string{"AIRFLOW__SECRETS__BACKEND": `{"token": "hunter2"}`}, code: contract.ForeignBackend, says: "not the name of a class"},
 		"one in airflow.cfg":      {cfg: map[string]string{"secrets backend": vault}, code: contract.ForeignBackend, says: "secrets backend is " + vault},
-		"that of two accounts":    {env: map[string]string{"AIRFLOW__SECRETS__BACKEND": "airflow_aws_shared_secrets.secret_manager.SharedSecretsManagerBackend"}, code: contract.ForeignBackend, says: "is not supported yet"},
+		"that of two accounts":    {env: map[string]string{"AIRFLOW__SECRETS__BACKEND": contract.SharedBackend}, name: "AIRFLOW__SECRETS__BACKEND"},
 		"kwargs that are no JSON": {env: map[string]string{"AIRFLOW__SECRETS__BACKEND": aws, "AIRFLOW__SECRETS__BACKEND_KWARGS": "hunter2"}, code: contract.InvalidKwargs, says: "AIRFLOW__SECRETS__BACKEND_KWARGS: expected a JSON object"},
 		"kwargs of a command":     {env: map[string]string{"AIRFLOW__SECRETS__BACKEND": aws, "AIRFLOW__SECRETS__BACKEND_KWARGS_CMD": "cat /x"}, code: contract.InvalidKwargs, says: "AIRFLOW__SECRETS__BACKEND_KWARGS_CMD: expected the kwargs themselves"},
 		"a command beats a file":  {env: map[string]string{"AIRFLOW__SECRETS__BACKEND": aws, "AIRFLOW__SECRETS__BACKEND_KWARGS_CMD": "cat /x"}, cfg: map[string]string{"secrets backend_kwargs": "{}"}, code: contract.InvalidKwargs, says: "_KWARGS_CMD"},
@@ -58,7 +60,7 @@ func TestFind(t *testing.T) {
 		"several teams":             {env: map[string]string{"AIRFLOW__CORE__MULTI_TEAM": "True"}, code: contract.MultiTeam, says: "AIRFLOW__CORE__MULTI_TEAM"},
 		"several teams, annotated":  {env: map[string]string{"AIRFLOW__CORE__MULTI_TEAM": "True # teams"}, code: contract.MultiTeam, says: "AIRFLOW__CORE__MULTI_TEAM"},
 		"one team":                  {env: map[string]string{"AIRFLOW__CORE__MULTI_TEAM": "False"}},
-		"an option of the backend":  {env: map[string]string{"AIRFLOW__SECRETS__BACKEND": aws, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_SECRET": "db"}, code: contract.OptionFromBackend, says: "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_SECRET: set the option itself"},
+		"an option of the backend":  {env: map[string]string{"AIRFLOW__SECRETS__BACKEND": aws, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_SECRET": "db"}, code: contract.OptionFromBackend, says: "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_SECRET: set the annotation airflow-secrets/config to database.sql_alchemy_conn=ID"},
 		"one in airflow.cfg, too":   {env: map[string]string{"AIRFLOW__SECRETS__BACKEND": aws}, cfg: map[string]string{"celery broker_url_secret": "broker"}, code: contract.OptionFromBackend, says: "celery broker_url_secret"},
 		"one that is set as well":   {env: map[string]string{"AIRFLOW__SECRETS__BACKEND": aws, "AIRFLOW__CORE__FERNET_KEY": "k", "AIRFLOW__CORE__FERNET_KEY_SECRET": "fernet"}, name: "AIRFLOW__SECRETS__BACKEND"},
 		"an option of no backend":   {env: map[string]string{"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_SECRET": "db"}},
@@ -118,12 +120,13 @@ func TestFindWhatCannotBeRead(t *testing.T) {
 	}
 }
 
-func TestBackendOptions(t *testing.T) {
-	want := contract.BackendOption{Env: "AIRFLOW__CORE__FERNET_KEY_SECRET", BeatenBy: []string{"AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__CORE__FERNET_KEY_CMD"}}
-	for _, o := range contract.BackendOptions() {
-		if reflect.DeepEqual(o, want) {
-			return
+func TestOptionOfSecretEnv(t *testing.T) {
+	for variable, want := range map[string]string{
+		"AIRFLOW__CORE__FERNET_KEY_SECRET": "core.fernet_key", "AIRFLOW__API_AUTH__JWT_SECRET": "", "AIRFLOW__API_AUTH__JWT_SECRET_SECRET": "api_auth.jwt_secret",
+		"AIRFLOW__CORE__FERNET_KEY": "", "AIRFLOW__CORE__DAGS_FOLDER_SECRET": "",
+	} {
+		if o, ok := contract.OptionOfSecretEnv(variable); ok != (want != "") || ok && o.String() != want {
+			t.Errorf("%s is of the option %v (%v), expected %q", variable, o, ok, want)
 		}
 	}
-	t.Errorf("%+v is not among %+v", want, contract.BackendOptions())
 }

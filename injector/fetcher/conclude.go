@@ -19,11 +19,30 @@ import (
 // logStart says what the run is about to do.
 func logStart(log *slog.Logger, version string, s Setup) {
 	log.Info("fetching secrets", slog.String("version", version), slog.String("directory", s.Directory),
-		slog.Any("accounts", s.Accounts), slog.String("read", string(s.Read)), slog.String("timeout", time.Duration(s.Timeout).String()))
+		slog.Any("accounts", told(s.Accounts)), slog.String("read", string(s.Read)), slog.String("timeout", time.Duration(s.Timeout).String()))
 	if s.Former.Name != "" {
 		log.Info("the settings are those of the pod's backend", slog.String("backend", s.Former.Name),
 			slog.String("kwargs", s.Former.KwargsName), slog.Any("names", slices.Sorted(maps.Keys(s.Former.Kwargs))))
 	}
+}
+
+// told are the accounts as the log has them: nothing that may have come from a Secret and is more than a name.
+func told(accounts []contract.Account) []map[string]any {
+	var all []map[string]any
+	for _, a := range accounts {
+		account := map[string]any{"name": a.Name, "region": a.Region, "ownEndpoint": a.EndpointURL != ""}
+		for _, k := range a.Kinds() {
+			account[string(k.Kind)] = map[string]any{"under": k.SecretPrefix(a.Separator), "ids": k.IDs, "pattern": k.Pattern}
+		}
+		if a.ID != "" {
+			account["id"] = a.ID
+		}
+		if a.Role != nil {
+			account["role"] = a.Role.ARN
+		}
+		all = append(all, account)
+	}
+	return all
 }
 
 // conclude tells the run's end in the log, on stderr and in the termination message.
@@ -42,7 +61,7 @@ func conclude(o Options, log *slog.Logger, report contract.Report, err error, to
 	}
 	log.Log(context.Background(), level, text, slog.String("code", string(outcome(err))),
 		slog.Int("connections", len(report.Connections)), slog.Int("variables", len(report.Variables)),
-		slog.Int("files", len(report.Files)), slog.Int("leftOut", len(report.LeftOut)), slog.String("duration", took.Round(time.Millisecond).String()))
+		slog.Int("config", len(report.Config)), slog.Int("files", len(report.Files)), slog.Int("leftOut", len(report.LeftOut)), slog.String("duration", took.Round(time.Millisecond).String()))
 	fmt.Fprintln(o.Stderr, message)
 	writeTerminationLog(o.TerminationLog, message)
 }
@@ -73,8 +92,13 @@ func lastWord(report contract.Report, err error) string {
 		return shorten(fmt.Sprintf("%s: %s", codeOf(err), err))
 	}
 	parts := []string{fmt.Sprintf("%s: connections %d, variables %d", contract.Fetched, len(report.Connections), len(report.Variables))}
-	if n := len(report.Files); n > 0 {
-		parts[0] += fmt.Sprintf(", files %d", n)
+	for _, more := range []struct {
+		kind  contract.Kind
+		count int
+	}{{contract.Options, len(report.Config)}, {contract.Files, len(report.Files)}} {
+		if more.count > 0 {
+			parts[0] += fmt.Sprintf(", %s %d", more.kind, more.count)
+		}
 	}
 	if len(report.LeftOut) > 0 {
 		var ids []string

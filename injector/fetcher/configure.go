@@ -39,23 +39,43 @@ func takeOver(o Options, config contract.Config) (Setup, error) {
 	if err := checkOverrides(o.Environ, config.TakeOver.Moved); err != nil {
 		return Setup{}, err
 	}
+	if err := checkOptions(o.Environ, config.Options); err != nil {
+		return Setup{}, err
+	}
 	places, err := places(o, config.TakeOver.ConfigFile)
 	if err != nil {
 		return Setup{}, err
 	}
 	config.Warnings = append(config.Warnings, unseen(o.Environ, config.TakeOver.ConfigFile)...)
-	finder := contract.Finder{Places: places, Env: variables(o.Environ), Workers: config.TakeOver.Workers}
+	finder := contract.Finder{Places: places, Env: variables(o.Environ), Workers: config.TakeOver.Workers, Options: config.Options}
 	former, err := finder.Find()
-	if err != nil || former.Name == "" {
-		return Setup{Config: config}, err
-	}
-	own, warnings, err := config.Accounts[0].TakeKwargs(former.Kwargs, config.TakeOver.Decided, config.TakeOver.Locked)
 	if err != nil {
-		return Setup{}, &contract.Error{Code: contract.InvalidKwargs, Detail: former.KwargsName, Err: err}
+		return Setup{}, err
 	}
-	config.Accounts = slices.Concat([]contract.Account{own}, config.Accounts[1:])
-	config.Warnings = append(config.Warnings, warnings...)
-	return Setup{Config: config, Former: former}, nil
+	if former.Name != "" {
+		if config, err = follow(former, config, o.Environ); err != nil {
+			return Setup{}, err
+		}
+	}
+	config, err = config.Settled()
+	return Setup{Config: config, Former: former}, err
+}
+
+// follow takes the backend's arguments, and the region that boto3 would take: AWS_DEFAULT_REGION, where AWS's other SDKs look
+// at AWS_REGION first.
+func follow(former contract.Backend, config contract.Config, environ []string) (contract.Config, error) {
+	endpoint := config.Accounts[0].EndpointURL
+	taken, warnings, err := config.TakeKwargs(former)
+	if err != nil {
+		return contract.Config{}, err
+	}
+	own := &taken.Accounts[0]
+	if own.EndpointURL != endpoint && strings.HasPrefix(strings.ToLower(own.EndpointURL), "http:") {
+		warnings = append(warnings, "the kwarg endpoint_url is http: secrets cross the network unencrypted")
+	}
+	own.Region = cmp.Or(own.Region, variables(environ)["AWS_DEFAULT_REGION"])
+	taken.Warnings = slices.Concat(config.Warnings, warnings)
+	return taken, nil
 }
 
 // places are where Airflow looks for its options: the environment first, then airflow.cfg, where it has one.
@@ -79,14 +99,14 @@ func places(o Options, configFile string) ([]contract.Lookup, error) {
 	return append(all, inFile(file, configFile)), nil
 }
 
-// unseen warns of an airflow.cfg elsewhere than where the webhook could see it: variables in this container's environment
-// that move it come by envFrom.
+// unseen warns of an airflow.cfg elsewhere than where the webhook could see it: this container has the variables that move it
+// only where they come from Secrets and ConfigMaps.
 func unseen(environ []string, configFile string) []string {
 	seen := cmp.Or(configFile, path.Join(contract.AirflowHome, "airflow.cfg"))
 	for name, file := range map[string]string{"AIRFLOW_CONFIG": "", "AIRFLOW_HOME": "airflow.cfg"} {
 		value, ok := lookup(environ, name)
 		if elsewhere := path.Join(value, file); ok && value != "" && elsewhere != seen {
-			return []string{fmt.Sprintf("%s comes by envFrom and says that airflow.cfg is %s, which is not seen: set %s in env, or give the settings of its secrets backend in annotations", name, elsewhere, name)}
+			return []string{fmt.Sprintf("%s comes from a Secret or ConfigMap and says that airflow.cfg is %s, which is not seen: write %s out in env, or give the settings of its secrets backend in annotations", name, elsewhere, name)}
 		}
 	}
 	return nil
@@ -137,6 +157,25 @@ func checkOverrides(environ, moved []string) error {
 	}
 	slices.Sort(problems)
 	return &contract.Error{Code: contract.InvalidKwargs, Detail: strings.Join(problems, "; ")}
+}
+
+// checkOptions refuses variables that come by envFrom and that Airflow prefers to the command which gives it the secret: the
+// option itself, and for one that it has taken from the backend until now also another command.
+func checkOptions(environ []string, options []contract.Option) error {
+	var problems []string
+	for _, o := range options {
+		for _, name := range []string{o.Env(), o.Env() + "_CMD"} {
+			if _, ok := lookup(environ, name); ok && (o.Former || name == o.Env()) {
+				problems = append(problems, fmt.Sprintf("%s comes from a Secret or ConfigMap that the pod's envFrom names, and Airflow prefers it to the secret %s: "+
+					"remove it from there, or leave the option to it", name, o.ID))
+			}
+		}
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	slices.Sort(problems)
+	return &contract.Error{Code: contract.OptionOverridden, Detail: strings.Join(problems, "; ")}
 }
 
 // lookup finds a variable. Of a name that is there twice the last one counts, as in os/exec.

@@ -39,6 +39,7 @@ func TestConfigureTakesOver(t *testing.T) {
 		takeOver contract.TakeOver
 		cfg      string
 		environ  []string
+		region   string // none: no annotation has it
 		want     func(a *contract.Account)
 		former   string
 	}{
@@ -60,6 +61,9 @@ func TestConfigureTakesOver(t *testing.T) {
 			want:    func(a *contract.Account) { a.Connections.Prefix = "team" }},
 		"annotations come first": {takeOver: contract.TakeOver{Decided: []string{"connections-prefix"}}, former: "AIRFLOW__SECRETS__BACKEND",
 			environ: []string{awsClass, kwargs + `{"connections_prefix": "team", "sep": "-"}`}, want: func(a *contract.Account) { a.Separator = "-" }},
+		"the region of boto3": {environ: []string{awsClass, "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=eu-west-1"}, former: "AIRFLOW__SECRETS__BACKEND",
+			region: "none", want: func(a *contract.Account) { a.Region = "eu-west-1" }},
+		"a region of an annotation": {environ: []string{awsClass, "AWS_DEFAULT_REGION=eu-west-1"}, former: "AIRFLOW__SECRETS__BACKEND", want: func(*contract.Account) {}},
 		"a variable in other options does not matter": {takeOver: contract.TakeOver{ConfigFile: cfgPath}, former: "AIRFLOW__SECRETS__BACKEND",
 			environ: []string{awsClass, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=postgres://$USER"}, cfg: "[core]\nfernet_key = $KEY\n", want: func(*contract.Account) {}},
 	}
@@ -67,6 +71,9 @@ func TestConfigureTakesOver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newPod(t)
 			p.config.TakeOver = &test.takeOver
+			if test.region == "none" {
+				p.config.Accounts[0].Region = ""
+			}
 			got, err := setup(t, p.config, test.cfg, test.environ...)
 			if err != nil {
 				t.Fatal(err)
@@ -115,6 +122,62 @@ func TestConfigureRefuses(t *testing.T) {
 				t.Errorf("the error shows a value: %v", err)
 			}
 		})
+	}
+}
+
+// What comes by envFrom no patch can take from Airflow, and it prefers the option itself to a command.
+func TestHiddenOptionsAreRefused(t *testing.T) {
+	asked := contract.Option{Section: "core", Key: "fernet_key", ID: "fernet"}
+	former := contract.Option{Section: "core", Key: "fernet_key", ID: "fernet", Former: true}
+	tests := map[string]struct {
+		option   contract.Option
+		variable string
+		refused  bool
+	}{
+		"nothing":                         {asked, "AIRFLOW__CORE__DAGS_FOLDER=canary", false},
+		"the option itself":               {asked, "AIRFLOW__CORE__FERNET_KEY=canary", true},
+		"even empty":                      {asked, "AIRFLOW__CORE__FERNET_KEY=", true},
+		"a command, which ours replaces":  {asked, "AIRFLOW__CORE__FERNET_KEY_CMD=canary", false},
+		"an id, which nobody asks for":    {asked, "AIRFLOW__CORE__FERNET_KEY_SECRET=canary", false},
+		"the option, before the backend":  {former, "AIRFLOW__CORE__FERNET_KEY=canary", true},
+		"a command, before the backend":   {former, "AIRFLOW__CORE__FERNET_KEY_CMD=canary", true},
+		"an id, as the one that is taken": {former, "AIRFLOW__CORE__FERNET_KEY_SECRET=canary", false},
+	}
+	for name, test := range tests {
+		p := newPod(t)
+		p.config.TakeOver = &contract.TakeOver{}
+		p.config.Options = []contract.Option{test.option}
+		_, err := setup(t, p.config, "", awsClass, test.variable)
+		if !test.refused {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		expectCode(t, err, contract.OptionOverridden, "comes from a Secret or ConfigMap that the pod's envFrom names, and Airflow prefers it to the secret fernet")
+		if strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: the error shows a value: %v", name, err)
+		}
+	}
+}
+
+// The plugin's kwargs in a Secret, with a way in and without one.
+func TestConfigureTakesOverThePlugin(t *testing.T) {
+	environ := []string{"AIRFLOW__SECRETS__BACKEND=" + contract.SharedBackend,
+		kwargs + `{"connections_prefix": "org/tenant/prod/airflow", "shared_account": "222222222222", "connections_prefix_shared": "org/core/airflow"}`, "AWS_REGION=eu-west-1"}
+	p := newPod(t)
+	p.config.TakeOver = &contract.TakeOver{}
+	_, err := setup(t, p.config, "", environ...)
+	expectCode(t, err, contract.SharedUnreachable, "airflow-secrets/shared-role-arn", "airflow-secrets/shared-connections")
+
+	p.config.Accounts = append(p.config.Accounts, contract.Account{Name: contract.SharedAccount, Separator: "/", Role: &contract.Role{ARN: "arn:aws:iam::222222222222:role/airflow"}})
+	got, err := setup(t, p.config, "", environ...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared := got.Shared()
+	if shared == nil || shared.Region != "eu-west-1" || shared.Variables.SecretPrefix("/") != "org/core/airflow/" || got.Accounts[0].Variables.Prefix != "org/tenant/prod/airflow" {
+		t.Errorf("the accounts are %+v", got.Accounts)
 	}
 }
 

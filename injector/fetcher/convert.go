@@ -86,6 +86,10 @@ func (c *converter) add(s *source.Secret) error {
 		c.report.Connections = append(c.report.Connections, delivered)
 	case contract.Variables:
 		c.report.Variables = append(c.report.Variables, delivered)
+	case contract.Options:
+		c.report.Config = append(c.report.Config, delivered)
+		c.files[path.Join(contract.OptionsDirectory, s.ID)] = []byte(entry.Unwrap())
+		return nil
 	case contract.Files:
 		c.report.Files = append(c.report.Files, delivered)
 		c.files[path.Join(contract.FilesDirectory, s.ID)] = []byte(entry.Unwrap())
@@ -101,6 +105,8 @@ func (c *converter) convert(s source.Secret) (secret.Value, error) {
 		return airflow.Connection(s.Value, c.readings[s.Account])
 	case contract.Variables:
 		return airflow.Variable(s.Value)
+	case contract.Options:
+		return airflow.Option(s.Value)
 	case contract.Files:
 		return s.Value, nil
 	}
@@ -129,7 +135,12 @@ func judge(c contract.Config, leftOut []source.LeftOut) error {
 }
 
 // fails gives the outcome of a run that must not go on without a secret, or nothing.
+//
+// An option always has to be there: Airflow raises where the command that gives it fails.
 func fails(c contract.Config, l source.LeftOut) contract.Code {
+	if l.Kind == contract.Options {
+		c.OnMissing, c.OnInvalid = "", ""
+	}
 	switch l.Code {
 	case contract.SecretMissing, contract.SecretBeingDeleted:
 		if l.Asked && c.OnMissing != contract.Warn {
@@ -157,10 +168,16 @@ func nothingFound(setup Setup, found source.Found) (warning string, err error) {
 		return "", nil
 	}
 	nothing := &contract.Error{Code: contract.NothingFound, Detail: "looked for " + found.Looked}
-	if setup.OnEmpty == contract.Warn || setup.OnEmpty == "" && setup.Former.Name != "" {
+	if setup.OnEmpty == contract.Warn || setup.OnEmpty == "" && setup.byKwargs() {
 		return nothing.Error(), nil
 	}
 	return "", nothing
+}
+
+// byKwargs says whether the prefixes are those that a backend has had, and not all of them an annotation's.
+func (s Setup) byKwargs() bool {
+	decided := func(setting string) bool { return slices.Contains(s.TakeOver.Decided, setting) }
+	return s.Former.Name != "" && !(decided("connections-prefix") && decided("variables-prefix"))
 }
 
 // codeOf is the outcome that err stands for.

@@ -137,6 +137,41 @@ func TestFilesAreDeliveredAsTheyAre(t *testing.T) {
 	}
 }
 
+// Airflow raises where the command that gives it an option fails, so an option is there or Airflow does not start.
+func TestOptionsAreDeliveredOrNothingIs(t *testing.T) {
+	const dsn = " postgres://user:p%40ss@db/airflow\n"
+	p := newPod(t)
+	p.put("airflow/config/keys/metadata", dsn)
+	p.put("airflow/connections/db", "http://db")
+	p.config.Accounts[0].Config = &contract.Names{Prefix: "airflow/config", IDs: []string{"keys/metadata"}}
+	if err := p.run(t); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.file(t, contract.OptionsDirectory+"/keys/metadata"); got != dsn {
+		t.Errorf("the option is %q, expected %q", got, dsn)
+	}
+	if report := p.report(t); len(report.Config) != 1 || report.Config[0].ID != "keys/metadata" || !strings.HasPrefix(p.stderr.String(), "fetched: connections 1, variables 0, config 1") {
+		t.Errorf("the report has %+v, and stderr %q", report.Config, &p.stderr)
+	}
+	for name, spoil := range map[string]func(p *pod){
+		"missing": func(p *pod) { p.config.Accounts[0].Config.IDs = []string{"keys/metadata", "fernet"} },
+		"binary": func(p *pod) {
+			p.own.Put(region, fakeaws.Secret{Name: "airflow/config/keys/metadata", Binary: []byte{1}})
+		},
+	} {
+		p := newPod(t)
+		p.put("airflow/config/keys/metadata", dsn)
+		p.put("airflow/connections/db", "http://db")
+		p.config.Accounts[0].Config = &contract.Names{Prefix: "airflow/config", IDs: []string{"keys/metadata"}}
+		p.config.OnMissing, p.config.OnInvalid = contract.Warn, contract.Warn
+		spoil(p)
+		if err := p.run(t); err == nil {
+			t.Errorf("%s: the run succeeds without an option", name)
+		}
+		p.expectNothing(t)
+	}
+}
+
 // The words of a team's own apply to its account's connections.
 func TestWordsOfAConnection(t *testing.T) {
 	p := newPod(t)

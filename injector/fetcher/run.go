@@ -91,7 +91,7 @@ func Check(ctx context.Context, setup Setup, log *slog.Logger) (Result, error) {
 // turnedOff warns of a configuration that asks for nothing.
 func turnedOff(c contract.Config) []string {
 	for _, a := range c.Accounts {
-		if a.Connections != nil || a.Variables != nil || len(a.Files) > 0 {
+		if len(a.Kinds()) > 0 || len(a.Files) > 0 {
 			return nil
 		}
 	}

@@ -11,7 +11,7 @@ import (
 var changes = []func(object, *inputs.Choices){
 	object.addEnv, object.addEnv, object.addEnv, object.repeatEnv, object.addContainer, object.addContainer, object.dropContainer,
 	object.rename, object.emptyList, object.addEnvFrom, object.addMount, object.addVolume, object.secure, object.size, object.plant,
-	object.plant, object.plant, object.argue, object.describe,
+	object.plant, object.plant, object.argue, object.describe, object.addOption, object.addOption,
 }
 
 // The names of containers that the charts and the tools beside Airflow give.
@@ -21,7 +21,7 @@ var (
 		"airflow-worker", "airflow-triggerer", "airflow-flower", "check-db", "wait-for-db-migrations", "db-migrations", "sync-airflow-users"}
 	sideNames = []string{"git-sync", "git-sync-init", "dags-git-sync", "dags-git-clone", "worker-log-groomer", "scheduler-log-groomer",
 		"triggerer-log-groomer", "dag-processor-log-groomer", "log-cleanup", "install-pip-packages", "volume-permissions", "pgbouncer",
-		"metrics-exporter", "statsd", "redis", "worker-kerberos", "airflow-xcom-sidecar", "istio-proxy", "istio-init", "linkerd-proxy", "vault-agent"}
+		"metrics-exporter", "statsd", "redis", "worker-kerberos", "airflow-xcom-sidecar", "istio-proxy", "istio-init", "linkerd-proxy", "linkerd-init", "vault-agent"}
 	plainNames = []string{"main", "second", "prepare", "agent", "x"}
 	meshNames  = []string{"istio-proxy", "linkerd-proxy"}
 )
@@ -43,6 +43,13 @@ var settings = []struct {
 	{"resources", []string{`{}`, `{"limits":{"memory":"128Mi"}}`, `{"limits":{"cpu":1},"requests":{"cpu":"0.5"}}`}},
 	{"file-mode", []string{"0444", "0400", "440"}},
 	{"timeout", []string{"1s", "90s", "10m"}},
+	{"config", []string{"core.fernet_key=fernet", "celery.broker_url=celery/broker, database.sql_alchemy_conn=db/metadata", "core.fernet_key=team=a"}},
+	{"shared-account", []string{"444455556666", ""}},
+	{"shared-role-arn", []string{"arn:aws:iam::444455556666:role/airflow"}},
+	{"shared-connections", []string{"warehouse", "a,b"}},
+	{"shared-connections-prefix", []string{"none", "none", "core/connections"}},
+	{"shared-config-prefix", []string{"core/config"}},
+	{"backend-kwargs", []string{`{"connections_prefix": "team", "sep": "/"}`, `{"shared_account": "444455556666"}`}},
 	{"status", []string{"injected", "not-annotated", "forged\n\"" + PodCanary + "\""}},
 }
 
@@ -50,7 +57,8 @@ var settings = []struct {
 var mistakes = [][2]string{
 	{"regoin", "eu-central-1"}, {"region", "eu-central-1a"}, {"timeout", "11m"}, {"file-mode", "0777"}, {"containers", "a,,b"}, {"containers", "not-there"},
 	{"containers", "git-sync"}, {"resources", "{"}, {"image", "UPPER:CASE:"}, {"sep", ""}, {"read", "fast\n\"quoted\"; 'x'`\\"}, {"connections-prefix", ""},
-	{"deliver", "env"}, {"", ""}, {"ü/ß", "\u2028\u0000"}, {"inject", "yes"}, {"inject", ""}, {"inject", "TRUE "},
+	{"deliver", "env"}, {"config", "core.dags_folder=dags"}, {"config", "core.fernet_key=../up"}, {"config", "core.fernet_key"}, {"config", "core.fernet_key=a,core.fernet_key=b"},
+	{"shared-account", "44445555666"}, {"shared-role-arn", "arn:aws:iam::1:role/x"}, {"shared-external-id", "x y"}, {"shared-variables", ","}, {"", ""}, {"ü/ß", "\u2028\u0000"}, {"inject", "yes"}, {"inject", ""}, {"inject", "TRUE "},
 	{"endpoint-url", "https://user:" + PodCanary + "@example.com"}, {"backend-kwargs", `{"aws_secret_access_key":"` + PodCanary + `"}`},
 }
 

@@ -11,7 +11,7 @@ import (
 // happen then too, but for what would make the pod one to be refused.
 var interferences = []func(object, *inputs.Choices){
 	object.addContainer, object.addEnvFrom, object.addEnvFrom, object.describe, object.size, object.plant, object.plant,
-	object.addIdentity, object.addIdentity, object.addProxies, object.proxyFirst, object.override, object.writable, object.mirror, object.moveOurs,
+	object.addIdentity, object.addIdentity, object.addProxies, object.proxyFirst, object.override, object.addOption, object.writable, object.mirror, object.moveOurs,
 	object.spoilOurs, object.unwire, object.forgeStatus, object.resettle, object.reverse,
 }
 

@@ -169,10 +169,10 @@ func (s seen) isMesh() bool {
 	return slices.Contains(meshNames, s.Name) && s.RestartPolicy == "Always"
 }
 
-// setsAirflow is about variables that we neither set nor remove: what we do tells nothing.
+// setsAirflow is about variables that we do not set: what we do tells nothing.
 func (s seen) setsAirflow() bool {
 	return slices.ContainsFunc(s.Env, func(e element) bool {
-		return strings.HasPrefix(e.Name, "AIRFLOW__") && !e.choosesBackend() && !e.winsOverOurs()
+		return strings.HasPrefix(e.Name, "AIRFLOW__") && !e.choosesBackend() && !e.winsOverOurs() && !strings.HasPrefix(e.Value, commandStart)
 	})
 }
 
@@ -198,14 +198,29 @@ func checkContainers(was, is parts) error {
 		return fmt.Errorf("there were %d and %d containers beside ours, and are %d and %d", len(before), len(was.main), len(init), len(is.main))
 	}
 	inMain, inInit := partsPlayed(named(was), seenMain)
-	errs := []error{checkPlace(is.init, seenInit), checkOurs(ours)}
+	annotated := annotatedOptions(was)
+	var got []options
+	errs := []error{checkPlace(is.init, seenInit)}
+	check := func(c seen, before, after json.RawMessage, runsAirflow bool) {
+		if !runsAirflow {
+			errs = append(errs, checkUntouched(c, before, after))
+			return
+		}
+		gets := c.options(annotated)
+		got = append(got, gets)
+		errs = append(errs, checkWired(c, before, after, gets))
+	}
 	for i, c := range seenMain {
-		errs = append(errs, checkContainer(c, was.main[i], is.main[i], inMain(c)))
+		check(c, was.main[i], is.main[i], inMain(c))
 	}
 	for i, c := range seenInit {
-		errs = append(errs, checkContainer(c, before[i], init[i], inInit(c)))
+		check(c, before[i], init[i], inInit(c))
 	}
-	return errors.Join(errs...)
+	config, err := checkOurs(ours)
+	if err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	return errors.Join(append(errs, checkOptions(config, annotated, got), checkShared(config, was))...)
 }
 
 // named are the containers that the annotation lists.
@@ -223,7 +238,8 @@ func named(pod parts) []string {
 
 // partsPlayed says which main and which init containers run Airflow: those that the annotation names; else those with
 // names of the charts; else those with variables of Airflow's; else those that read our files already; else the first
-// that stands at nobody's side and all with its image.
+// that stands at nobody's side and all with its image. Beside them those that read our files already, since what told them
+// may be what we have removed.
 func partsPlayed(named []string, main []seen) (inMain, inInit func(seen) bool) {
 	if len(named) > 0 {
 		listed := func(c seen) bool { return slices.Contains(named, c.Name) }
@@ -239,8 +255,8 @@ func partsPlayed(named []string, main []seen) (inMain, inInit func(seen) bool) {
 	case slices.ContainsFunc(main, seen.isWired):
 		told = seen.isWired
 	}
-	inMain = func(c seen) bool { return !c.isSide() && told(c) }
-	inInit = func(c seen) bool { return !c.isSide() && (told(c) || c.isAirflow()) }
+	inMain = func(c seen) bool { return !c.isSide() && (told(c) || c.isWired()) }
+	inInit = func(c seen) bool { return !c.isSide() && (told(c) || c.isWired() || c.isAirflow()) }
 	return inMain, inInit
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,22 +14,23 @@ import (
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 )
 
-// checkContainer expects a container of Airflow's to be wired and otherwise as it was, and any other one to be as it was
-// in every byte.
-func checkContainer(c seen, before, after json.RawMessage, runsAirflow bool) error {
-	if !runsAirflow {
-		if !same(before, after) {
-			return fmt.Errorf("container %s does not run Airflow; it was %s and is %s", c.Name, before, after)
-		}
-		return nil
+// checkUntouched expects a container that does not run Airflow to be as it was in every byte.
+func checkUntouched(c seen, before, after json.RawMessage) error {
+	if !same(before, after) {
+		return fmt.Errorf("container %s does not run Airflow; it was %s and is %s", c.Name, before, after)
 	}
+	return nil
+}
+
+// checkWired expects a container of Airflow's to get our files and the options, and otherwise to be as it was.
+func checkWired(c seen, before, after json.RawMessage, gets options) error {
 	var was, is fields
 	if err := errors.Join(json.Unmarshal(before, &was), json.Unmarshal(after, &is)); err != nil {
 		return fmt.Errorf("reading container %s: %w", c.Name, err)
 	}
 	err := errors.Join(
 		sameBut("container "+c.Name, was, is, "env", "volumeMounts"),
-		checkEnv(elements(was["env"]), elements(is["env"])),
+		checkEnv(elements(was["env"]), elements(is["env"]), gets),
 		checkMounts(elements(was["volumeMounts"]), elements(is["volumeMounts"])),
 	)
 	if err != nil {
@@ -96,13 +98,16 @@ func backendEnv() map[string]string {
 	return wanted
 }
 
-// checkEnv expects the four variables that choose the backend once each, none that wins over them, and all others as
-// they were, in their order.
-func checkEnv(was, is []element) error {
+// checkEnv expects the four variables that choose the backend and the commands that give the options, once each, none that
+// wins over them, and all others as they were, in their order.
+func checkEnv(was, is []element, gets options) error {
+	wanted := backendEnv()
+	maps.Copy(wanted, gets.wanted())
+	isWanted := func(e element) bool { return wanted[e.Name] != "" }
 	errs := []error{sameLists("the other variables",
-		others(was, func(e element) bool { return e.choosesBackend() || e.winsOverOurs() }),
-		others(is, element.choosesBackend))}
-	for name, value := range backendEnv() {
+		others(was, func(e element) bool { return isWanted(e) || e.winsOverOurs() || gets.lose(e) }),
+		others(is, isWanted))}
+	for name, value := range wanted {
 		errs = append(errs, checkVariable(name, value, was, is))
 	}
 	return errors.Join(errs...)
@@ -132,19 +137,20 @@ func checkMounts(was, is []element) error {
 	return sameLists("the other mounts", others(was, element.isOurMount), others(is, element.isOurMount))
 }
 
-// checkOurs expects of our container all that it needs, whatever others have done to it.
-func checkOurs(text json.RawMessage) error {
+// checkOurs expects of our container all that it needs, whatever others have done to it, and gives its configuration.
+func checkOurs(text json.RawMessage) (contract.Config, error) {
 	var c corev1.Container
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(text, &c); err != nil {
-		return fmt.Errorf("reading our container: %w", err)
+		return contract.Config{}, fmt.Errorf("reading our container: %w", err)
 	}
 	if len(c.Command) != 1 || c.Command[0] != contract.Command || len(c.Args) > 0 || c.Image == "" {
-		return fmt.Errorf("our container runs %q %q of image %q", c.Command, c.Args, c.Image)
+		return contract.Config{}, fmt.Errorf("our container runs %q %q of image %q", c.Command, c.Args, c.Image)
 	}
-	return errors.Join(checkConfig(c), checkOurMounts(c), checkSecurity(c), checkSize(c))
+	config, err := readConfig(c)
+	return config, errors.Join(err, checkOurMounts(c), checkSecurity(c), checkSize(c))
 }
 
-func checkConfig(c corev1.Container) error {
+func readConfig(c corev1.Container) (contract.Config, error) {
 	var value string
 	for _, e := range c.Env {
 		if e.Name == contract.ConfigEnv {
@@ -152,12 +158,13 @@ func checkConfig(c corev1.Container) error {
 		}
 	}
 	if strings.Contains(value, "$") {
-		return fmt.Errorf("the kubelet would expand the configuration %s", value)
+		return contract.Config{}, fmt.Errorf("the kubelet would expand the configuration %s", value)
 	}
-	if _, err := contract.Decode(value); err != nil {
-		return fmt.Errorf("the fetcher refuses its configuration: %w", err)
+	config, err := contract.Decode(value)
+	if err != nil {
+		return contract.Config{}, fmt.Errorf("the fetcher refuses its configuration: %w", err)
 	}
-	return nil
+	return config, nil
 }
 
 func checkOurMounts(c corev1.Container) error {

@@ -20,9 +20,9 @@ const batchSize = 20
 // where it is allowed and wastes one where it is not, so with two it cannot gain more than it may lose.
 const few = 2
 
-// permit is what a run knows of whether batches are allowed. A call that is denied at every pod's start sets off alarms,
-// so there is one at most, whatever the number of accounts: each of their readers asks for its first batch alone, one
-// reader after the other, until one is denied.
+// permit is what a run knows of whether an identity may read in batches. A call that is denied at every pod's start sets
+// off alarms, so there is one at most, whatever the number of accounts that the identity asks: each of their readers asks
+// for its first batch alone, one reader after the other, until one is denied.
 type permit struct {
 	mu     sync.Mutex // held while a first batch is under way, so for as long as its context at most
 	denied error      // what came instead of a batch
@@ -53,13 +53,13 @@ func (r *reader) choose(ctx context.Context) (batches bool, err error) {
 		r.waiting = slices.Concat(first, r.waiting)
 		return false, nil
 	}
-	err = r.shared.permit.ask(func() error { return r.batch(ctx, first) })
+	err = r.caller.permit.ask(func() error { return r.batch(ctx, first) })
 	if !auto || !batchesImpossible(err) {
 		return true, err
 	}
-	r.warnings = append(r.warnings, fmt.Sprintf("BatchGetSecretValue is not allowed (%s), so each secret was read by a call of its own: "+
-		"to save calls, add to the identity's policy %s; to save the refused call, set airflow-secrets/read to single",
-		errorCode(err), r.batching().statement()))
+	r.warnings = append(r.warnings, fmt.Sprintf("BatchGetSecretValue is not allowed%s (%s), so each secret was read by a call of its own: "+
+		"to save calls, %s; to save the refused call, set airflow-secrets/read to single",
+		r.caller.purpose, errorCode(err), r.batching().toAllow()))
 	r.waiting = slices.Concat(first, r.waiting)
 	return false, nil
 }

@@ -35,11 +35,14 @@ func (s *session) refusal(e entry, code, message string) *contract.Error {
 	case failure == nil:
 		return nil
 	case failure.Code == contract.SecretDenied && isAboutKey(message):
-		failure.Detail = fmt.Sprintf("%s may be read, and its KMS key may not be used: add to the identity's policy %s, and let the policy of the key allow it",
-			e.name, s.decrypting(e, message).statement())
+		failure.Detail = fmt.Sprintf("%s may be read, and its KMS key may not be used: %s, and let the policy of the key allow it",
+			e.name+naming("in", s.account), s.decrypting(e, message).toAllow())
+	case s.endsAsARN(e) && (failure.Code == contract.SecretDenied || failure.Code == contract.SecretMissing):
+		failure.Detail = s.whereIs(e) + " cannot be asked for from another account, since AWS takes the end of its name for that of an ARN: " +
+			"rename it, or set airflow-secrets/shared-role-arn to a role of that account"
 	case failure.Code == contract.SecretDenied:
-		failure.Detail = fmt.Sprintf("%s is denied%s: add to the identity's policy %s", s.whereIs(e), orAbsent(e), s.reading(e, message).statement())
-	case e.asked():
+		failure.Detail = fmt.Sprintf("%s is denied%s: %s", s.whereIs(e), orAbsent(e), s.reading(e, message).toAllow())
+	case e.asked() || s.isShared():
 		failure.Detail = strings.TrimSuffix(s.whereIs(e)+": "+failure.Detail, ": ")
 	}
 	if message != "" && failure.Code != contract.SecretBeingDeleted && failure.Code != contract.SecretUndecryptable {
@@ -57,8 +60,14 @@ func orAbsent(e entry) string {
 	return ""
 }
 
-// allDenied is the error of a run that found or was asked for secrets and may read none of them: that is a policy, not a
-// bad secret.
+// endsAsARN says whether the secret is asked for by an ARN whose end AWS takes for complete, and it is not (user guide,
+// "Finding a secret from a partial ARN").
+func (s *session) endsAsARN(e entry) bool {
+	return s.account.ByARN() && completeARN.MatchString(e.name)
+}
+
+// allDenied is the error of an account in which secrets were found or asked for and none of them may be read: that is a
+// policy, not a bad secret. It is nil otherwise.
 func (r *reader) allDenied() error {
 	if len(r.denied) < r.answered || len(r.denied) == 0 {
 		return nil
@@ -67,27 +76,36 @@ func (r *reader) allDenied() error {
 	if !slices.ContainsFunc(r.denied, func(d denial) bool { return !isAboutKey(d.message()) }) {
 		op = r.decrypting(first.entry, first.message())
 	}
-	doing := "reading any of the secrets found"
+	doing := "reading any of the secrets found" + naming("in", r.account)
 	if slices.ContainsFunc(r.denied, func(d denial) bool { return d.asked() }) {
-		doing = "reading any of the secrets that are wanted, unless they do not exist"
+		doing = "reading any of the secrets that are wanted" + naming("from", r.account) + ", unless they do not exist"
 	}
 	return &contract.Error{
 		Code:   contract.AccessDenied,
-		Detail: fmt.Sprintf("%s (%d): add to the identity's policy %s", doing, len(r.denied), op.statement()),
+		Detail: fmt.Sprintf("%s (%d): %s", doing, len(r.denied), op.toAllow()),
 		Err:    first.failure.Err,
 	}
 }
 
 // reading is the permission to read one secret.
 func (s *session) reading(e entry, message string) operation {
-	return operation{action: "secretsmanager:GetSecretValue", resource: s.arnOf(e, message)}
+	return operation{action: "secretsmanager:GetSecretValue", resource: s.arnOf(e, message), policy: s.policy(), remedy: s.otherSide("the secret")}
+}
+
+// otherSide is what the owner of a secret in another account has to allow besides; a denial does not always tell which of
+// the policies was missing. It is empty where the caller is of the account.
+func (s *session) otherSide(secrets string) string {
+	if !s.account.ByARN() {
+		return ""
+	}
+	return ", let the resource policy of " + secrets + " allow that identity the same, and let the policy of the KMS key and the identity's allow kms:Decrypt"
 }
 
 // decrypting is the permission to use the key of one secret.
 func (s *session) decrypting(e entry, message string) operation {
-	partition, account := s.caller(message)
+	partition, account := s.owner(message)
 	key := cmp.Or(kmsARN.FindString(message), e.key, fmt.Sprintf("arn:%s:kms:%s:%s:key/*", partition, s.regionOf(e), account))
-	return operation{action: "kms:Decrypt", resource: key}
+	return operation{action: "kms:Decrypt", resource: key, policy: s.policy()}
 }
 
 // manyNames is from how many names on a statement has their prefix instead.
@@ -115,14 +133,15 @@ func (r *reader) readingAny() operation {
 	}
 	slices.Sort(names)
 	resources = slices.Concat(resources, names)
-	return operation{action: "secretsmanager:GetSecretValue", resource: strings.Join(slices.Compact(resources), `","`)}
+	return operation{action: "secretsmanager:GetSecretValue", resource: strings.Join(slices.Compact(resources), `","`),
+		policy: r.policy(), remedy: r.otherSide("each")}
 }
 
 // arnOf is what a policy calls the secret. The six characters at the end of a secret's ARN are not known by its name.
 func (s *session) arnOf(e entry, message string) string {
 	arn := e.id
 	if !strings.HasPrefix(arn, "arn:") {
-		partition, account := s.caller(message)
+		partition, account := s.owner(message)
 		arn = fmt.Sprintf("arn:%s:secretsmanager:%s:%s:secret:%s", partition, s.regionOf(e), account, e.id)
 	} else if completeARN.MatchString(arn) {
 		return arn
@@ -130,20 +149,20 @@ func (s *session) arnOf(e entry, message string) string {
 	return arn + "-??????"
 }
 
-// caller is the partition and the account of whoever asks: as AWS's message names them, or as the region and the
-// credentials tell. An account that is not known is "*", which a policy takes for any.
-func (s *session) caller(message string) (partition, account string) {
+// owner is the partition and the account of the secrets: as configured, and else those of whoever asks, as AWS's message
+// names them, or as the region and the credentials tell. An account that is not known is "*", which a policy takes for any.
+func (s *session) owner(message string) (partition, account string) {
 	if parts := callerARN.FindStringSubmatch(message); parts != nil {
-		return parts[1], parts[2]
+		return parts[1], cmp.Or(s.account.ID, parts[2])
 	}
-	return partitionOf(s.region), cmp.Or(s.id, "*")
+	return partitionOf(s.region), cmp.Or(s.account.ID, s.id, "*")
 }
 
 // regionOf is where the secret is.
 func (s *session) regionOf(e entry) string { return cmp.Or(e.region, s.region) }
 
 // whereIs names a secret for people.
-func (s *session) whereIs(e entry) string { return e.name + " in " + s.regionOf(e) }
+func (s *session) whereIs(e entry) string { return e.name + " in " + s.place(s.regionOf(e)) }
 
 var (
 	completeARN = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)

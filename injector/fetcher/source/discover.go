@@ -9,6 +9,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/airflow-secrets/airflow-secrets/injector/contract"
+	"github.com/airflow-secrets/airflow-secrets/injector/fetcher/secret"
 )
 
 // discover sends the account's wanted secrets, in pieces as they are found, the prefixes side by side.
@@ -25,7 +28,7 @@ func (s *session) discover(ctx context.Context, pages chan<- []entry) error {
 func (s *session) prefixes() []string {
 	var all, outermost []string
 	for _, rule := range s.rules {
-		if rule.discovers() {
+		if rule.discovers {
 			all = append(all, rule.prefix)
 		}
 	}
@@ -44,7 +47,7 @@ const pageSize = 100
 // list sends the secrets whose names start with prefix, page by page. A page can be short or empty and yet not be the
 // last: only a missing token ends a listing.
 func (s *session) list(ctx context.Context, prefix string, pages chan<- []entry) error {
-	input := &secretsmanager.ListSecretsInput{MaxResults: aws.Int32(pageSize)}
+	input := &secretsmanager.ListSecretsInput{MaxResults: aws.Int32(pageSize), IncludePlannedDeletion: aws.Bool(true)}
 	if prefix != "" {
 		input.Filters = []types.Filter{{Key: types.FilterNameStringTypeName, Values: []string{prefix}}}
 	}
@@ -92,10 +95,23 @@ func (s *session) wanted(secrets []types.SecretListEntry) []entry {
 		if len(e.uses) == 0 {
 			continue
 		}
+		if listed.DeletedDate != nil { // AWS would not give it
+			s.leaveDeleted(e)
+			continue
+		}
 		if e.key = keyARN(aws.ToString(listed.KmsKeyId), e.id); e.key != "" {
 			s.shared.addKey(e.key)
 		}
 		found = append(found, e)
 	}
 	return found
+}
+
+// leaveDeleted notes a secret that is scheduled for deletion.
+func (s *session) leaveDeleted(e entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, u := range e.uses {
+		s.deleted = append(s.deleted, s.outcome(e, u, e.id, secret.Value{}, &contract.Error{Code: contract.SecretBeingDeleted}))
+	}
 }

@@ -27,7 +27,8 @@ type Found struct {
 	// Looked says where secrets were looked for, to be told where nothing was found. It is empty if no connection and no
 	// variable was asked for.
 	Looked string
-	// Accounts are those that were asked, in the order of the configuration.
+	// Accounts are those of which anything is wanted, in the order of the configuration. One that is asked by ARN is among
+	// them even if the accounts before it had everything, so that it was not called.
 	Accounts []Account
 	// Calls is operation of Secrets Manager or STS → how often it was called, repeated attempts included.
 	Calls map[string]int
@@ -69,22 +70,14 @@ type Account struct {
 // Found.LeftOut. That nothing was found at all is no
 // error either. Credentials, proxy and the like come from the process's own environment, as the AWS SDK reads it.
 func Gather(ctx context.Context, c contract.Config, log *slog.Logger) (Found, error) {
-	group, ctx := errgroup.WithContext(ctx)
-	gathered := make([]given, len(c.Accounts))
 	shared := &run{mode: c.Read}
-	for i, a := range c.Accounts {
-		if a.Connections == nil && a.Variables == nil && len(a.Files) == 0 {
-			continue
-		}
-		group.Go(func() (err error) {
-			gathered[i], err = gather(ctx, a, shared, log)
-			return err
-		})
-	}
 	var found Found
-	err := group.Wait()
+	sessions, err := shared.connect(ctx, c.Accounts, log)
 	if err == nil {
-		found = merge(gathered)
+		found, err = gather(ctx, sessions)
+	}
+	for _, s := range sessions {
+		s.close()
 	}
 	found.Calls = shared.calls
 	found.Keys = slices.Sorted(maps.Keys(shared.keys))
@@ -93,15 +86,68 @@ func Gather(ctx context.Context, c contract.Config, log *slog.Logger) (Found, er
 
 // run is what the accounts of a run share.
 type run struct {
-	mode contract.Read
+	mode    contract.Read
+	callers map[who]*caller
 	tally
-	permit permit
+}
+
+// connect makes ready to call the accounts of which anything is wanted.
+func (r *run) connect(ctx context.Context, accounts []contract.Account, log *slog.Logger) ([]*session, error) {
+	var sessions []*session
+	for _, a := range accounts {
+		if len(a.Files) == 0 && !slices.ContainsFunc(a.Kinds(), func(k contract.KindOfNames) bool { return k.Discovers() || len(k.IDs) > 0 }) {
+			continue
+		}
+		s, err := connect(ctx, a, r, log)
+		if err != nil {
+			return sessions, err
+		}
+		sessions = append(sessions, s)
+	}
+	return sessions, nil
+}
+
+// gather asks the accounts side by side, but for those that are asked by ARN. These are asked last, and only for what the
+// accounts before them have not settled: a secret of another account that is not there is denied like one that is, and a
+// call that is denied at every pod's start sets off alarms. The price is that nobody learns of a collision with them.
+func gather(ctx context.Context, sessions []*session) (Found, error) {
+	gathered := make([]given, len(sessions))
+	group, together := errgroup.WithContext(ctx)
+	for i, s := range sessions {
+		if s.account.ByARN() {
+			continue
+		}
+		group.Go(func() (err error) {
+			gathered[i], err = s.gather(together, s.byID())
+			if err == nil && i == 0 {
+				err = gathered[i].denied // nobody comes before it, so there is nothing to wait for
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return Found{}, err
+	}
+	merged := merging{holders: map[thing]outcome{}, wanted: map[thing]bool{}}
+	for i, s := range sessions {
+		if s.account.ByARN() {
+			var err error
+			if gathered[i], err = s.gather(ctx, merged.unsettled(s.byID())); err != nil {
+				return Found{}, err
+			}
+		}
+		if err := merged.add(gathered[i]); err != nil {
+			return Found{}, err
+		}
+	}
+	return merged.found(), nil
 }
 
 // given is what one account gave.
 type given struct {
 	account  Account
 	secrets  []outcome
+	denied   error // says that not one of its secrets may be read; nil where that is not so
 	warnings []string
 	looked   string // where it looked, for people
 }
@@ -113,15 +159,25 @@ type outcome struct {
 	failure *contract.Error
 }
 
-// gather lists and reads one account's secrets. Reading starts while later pages are still being listed.
-func gather(ctx context.Context, a contract.Account, shared *run, log *slog.Logger) (given, error) {
-	s, err := open(ctx, a, shared, log)
-	if err != nil {
+// thing is what Airflow knows a secret by.
+type thing struct {
+	kind contract.Kind
+	id   string
+}
+
+func (o outcome) thing() thing { return thing{o.Kind, o.ID} }
+
+// gather lists and reads one account's secrets, and those asked for by id. Reading starts while later pages are still
+// being listed.
+func (s *session) gather(ctx context.Context, asked []entry) (given, error) {
+	if len(asked) == 0 && s.account.ByARN() && len(s.account.Files) == 0 {
+		return given{account: s.describe(nil), looked: s.looked()}, nil
+	}
+	if err := s.identify(ctx); err != nil {
 		return given{}, err
 	}
-	defer s.close()
 	pages := make(chan []entry, pagesAhead)
-	r := &reader{session: s, pages: pages}
+	r := &reader{session: s, asked: asked, pages: pages}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		defer close(pages)
@@ -131,11 +187,16 @@ func gather(ctx context.Context, a contract.Account, shared *run, log *slog.Logg
 	if err := group.Wait(); err != nil {
 		return given{}, err
 	}
-	account := Account{Name: a.Name, Region: s.region, ID: s.id}
-	for _, o := range r.outcomes {
+	return given{account: s.describe(r.outcomes), secrets: settle(slices.Concat(r.outcomes, s.deleted)), denied: r.allDenied(), warnings: r.warnings, looked: s.looked()}, nil
+}
+
+// describe says what is known of the account by now.
+func (s *session) describe(outcomes []outcome) Account {
+	account := Account{Name: s.account.Name, Region: s.region, ID: cmp.Or(s.account.ID, s.id)}
+	for _, o := range outcomes {
 		account.ID = cmp.Or(account.ID, accountIn(o.ARN))
 	}
-	return given{account: account, secrets: settle(r.outcomes), warnings: r.warnings, looked: s.looked()}, nil
+	return account
 }
 
 // pagesAhead is how far listing may run ahead of reading: as many full pages as maxSecrets makes.
@@ -146,30 +207,31 @@ const pagesAhead = maxSecrets / pageSize
 // Two secrets can come with the same name: a listing lags behind by up to five minutes, so after a secret was created
 // anew it may hold the old ARN as well. The one that could be read counts.
 func settle(outcomes []outcome) []outcome {
-	type key struct {
-		kind contract.Kind
-		id   string
-	}
-	byKey := map[key]outcome{}
+	things := map[thing]outcome{}
 	for _, o := range outcomes {
-		if old, twice := byKey[key{o.Kind, o.ID}]; !twice || old.failure != nil {
-			byKey[key{o.Kind, o.ID}] = o
+		if old, twice := things[o.thing()]; !twice || old.failure != nil {
+			things[o.thing()] = o
 		}
 	}
-	return slices.Collect(maps.Values(byKey))
+	return slices.Collect(maps.Values(things))
 }
 
 // looked says where this account's secrets were looked for.
 func (s *session) looked() string {
 	var places []string
 	for _, rule := range s.rules {
-		places = append(places, rule.String())
+		if rule.kind != contract.Options {
+			places = append(places, rule.String())
+		}
 	}
 	if len(places) == 0 {
 		return ""
 	}
 	where := "region " + s.region
-	if s.id != "" {
+	switch {
+	case s.isShared():
+		where = "region " + s.place(s.region)
+	case s.id != "":
 		where += " of account " + s.id
 	}
 	return strings.Join(places, " and ") + " in " + where

@@ -37,7 +37,7 @@ func identityOf(a contract.Account, tokens *tokenService) (aws.CredentialsProvid
 	case a.Keys != nil:
 		return credentials.NewStaticCredentialsProvider(a.Keys()), nil
 	case a.KeysFromEnv:
-		return keysFromEnv()
+		return keysFromSecret()
 	case a.WebIdentity != nil:
 		file := cmp.Or(a.WebIdentity.TokenFile, os.Getenv(tokenFileEnv))
 		if file == "" {
@@ -45,22 +45,27 @@ func identityOf(a contract.Account, tokens *tokenService) (aws.CredentialsProvid
 				a.WebIdentity.RoleARN, tokenFileEnv)}
 		}
 		return stscreds.NewWebIdentityRoleProvider(tokens, a.WebIdentity.RoleARN, stscreds.IdentityTokenFile(file),
-			func(o *stscreds.WebIdentityRoleOptions) { o.RoleSessionName = sessionName() }), nil
+			func(o *stscreds.WebIdentityRoleOptions) {
+				o.RoleSessionName = cmp.Or(a.WebIdentity.SessionName, sessionName())
+				o.Duration = cmp.Or(time.Duration(a.WebIdentity.Duration), o.Duration)
+			}), nil
 	}
 	return nil, nil
 }
 
-// keysFromEnv are the keys in the environment, whatever else is there.
-func keysFromEnv() (aws.CredentialsProvider, error) {
-	id, secret := os.Getenv(keyIDEnv), os.Getenv(secretKeyEnv)
+// keysFromSecret are the keys of the Secret that an annotation names, whatever else is in the environment.
+func keysFromSecret() (aws.CredentialsProvider, error) {
+	id, secret := os.Getenv(contract.KeyIDEnv), os.Getenv(contract.SecretKeyEnv)
 	if id == "" || secret == "" {
-		return nil, &contract.Error{Code: contract.NoCredentials, Detail: fmt.Sprintf("%s and %s are to be used: %s, %s", keyIDEnv, secretKeyEnv,
-			setOrNot(keyIDEnv, os.LookupEnv), setOrNot(secretKeyEnv, os.LookupEnv))}
+		return nil, &contract.Error{Code: contract.NoKeys, Detail: setOrNot(contract.KeyIDEnv, os.LookupEnv) + ", " + setOrNot(contract.SecretKeyEnv, os.LookupEnv)}
 	}
-	keys := credentials.NewStaticCredentialsProvider(id, secret, os.Getenv(tokenEnv))
-	keys.Value.Source = config.CredentialsSourceName
+	keys := credentials.NewStaticCredentialsProvider(id, secret, os.Getenv(contract.SessionTokenEnv))
+	keys.Value.Source = keysOfSecret
 	return keys, nil
 }
+
+// keysOfSecret says where such keys are from.
+const keysOfSecret = "the Secret that airflow-secrets/credentials-secret names"
 
 // assuming gives a role's credentials.
 func assuming(r contract.Role, service roleService) aws.CredentialsProvider {
@@ -75,26 +80,35 @@ func assuming(r contract.Role, service roleService) aws.CredentialsProvider {
 
 // identify gets the credentials before any call needs them, so that what fails here is known to be the identity: the
 // pod's own, and then the role's that it is to assume.
-func (s *session) identify(ctx context.Context, own, asked aws.CredentialsProvider) error {
-	err := s.try(ctx, s.identifying(), func(ctx context.Context) error {
-		got, err := own.Retrieve(ctx)
-		s.id = got.AccountID
-		if err == nil {
-			return s.checkKeys(got)
-		}
-		if heals(err) && !fromInstanceMetadata(own) || isDenied(err) {
-			return err
-		}
-		return &contract.Error{Code: contract.NoCredentials, Detail: "looked at " + s.credentialSources(os.LookupEnv), Err: brief(err)}
-	})
+func (s *session) identify(ctx context.Context) (err error) {
+	s.id, err = s.own.get(ctx, s.ownCredentials)
 	if err != nil || s.account.Role == nil {
 		return err
 	}
-	return s.try(ctx, assumingRole(*s.account.Role), func(ctx context.Context) error {
-		got, err := asked.Retrieve(ctx)
-		s.id = got.AccountID
+	s.id, err = s.caller.get(ctx, s.roleCredentials)
+	return err
+}
+
+func (s *session) ownCredentials(ctx context.Context) (got aws.Credentials, err error) {
+	err = s.try(ctx, s.identifying(), func(ctx context.Context) (err error) {
+		got, err = s.own.credentials.Retrieve(ctx)
+		if err == nil {
+			return s.checkKeys(got)
+		}
+		if heals(err) && !fromInstanceMetadata(s.own.credentials) || isDenied(err) {
+			return err
+		}
+		return &contract.Error{Code: contract.NoCredentials, Detail: "looked" + s.own.purpose + " at " + s.credentialSources(os.LookupEnv), Err: brief(err)}
+	})
+	return got, err
+}
+
+func (s *session) roleCredentials(ctx context.Context) (got aws.Credentials, err error) {
+	err = s.try(ctx, s.assumingRole(), func(ctx context.Context) (err error) {
+		got, err = s.caller.credentials.Retrieve(ctx)
 		return err
 	})
+	return got, err
 }
 
 // identifying gets the pod's own credentials. Where that is refused, it is by a role's trust policy.
@@ -103,30 +117,34 @@ func (s *session) identifying() operation {
 	case a.Keys != nil || a.KeysFromEnv: // no call is needed for them
 	case a.WebIdentity != nil:
 		return operation{
-			doing:  "assuming the role " + a.WebIdentity.RoleARN + " with the pod's token",
+			doing:  "assuming the role " + a.WebIdentity.RoleARN + " with the pod's token" + s.own.purpose,
 			remedy: "let the role's trust policy allow the pod's service account by this cluster's OpenID provider",
 		}
 	case a.Profile != "":
 		return operation{
-			doing:  "getting AWS credentials by the profile " + a.Profile,
+			doing:  "getting AWS credentials by the profile " + a.Profile + s.own.purpose,
 			remedy: "let the trust policy of the profile's role, and the policy of whom it is assumed by, allow sts:AssumeRole",
 		}
 	}
 	return operation{
-		doing: "getting AWS credentials for the pod",
+		doing: "getting AWS credentials for the pod" + s.own.purpose,
 		remedy: "let the role's trust policy allow the pod's service account (IRSA: by this cluster's OpenID provider; " +
 			"EKS Pod Identity: by pods.eks.amazonaws.com)",
 	}
 }
 
 // assumingRole needs both sides to agree.
-func assumingRole(r contract.Role) operation {
-	externalID := "; if that asks for an external id, set airflow-secrets/external-id"
+func (s *session) assumingRole() operation {
+	r, setting := *s.account.Role, "airflow-secrets/external-id"
+	if s.isShared() {
+		setting = "airflow-secrets/shared-external-id"
+	}
+	externalID := "; if that asks for an external id, set " + setting
 	if r.ExternalID != "" {
-		externalID = ", with the external id that is set here (airflow-secrets/external-id)"
+		externalID = ", with the external id that is set here (" + setting + ")"
 	}
 	return operation{
-		doing:  "assuming the role " + r.ARN,
+		doing:  "assuming the role " + r.ARN + s.caller.purpose,
 		action: "sts:AssumeRole", resource: r.ARN,
 		remedy: ", and let the trust policy of the role allow sts:AssumeRole to that identity" + externalID,
 	}

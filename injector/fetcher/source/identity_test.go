@@ -114,11 +114,13 @@ func ways() []way {
 			a.Keys = func() (string, string, string) { return given.ID, given.Secret, "" }
 			a.KeysFromEnv, a.WebIdentity, a.Profile = true, &contract.WebIdentity{RoleARN: "arn:aws:iam::111122223333:role/web"}, "team"
 		}},
-		{"keys from the environment", "user/AKIAENV", func(t *testing.T, _ *world, a *contract.Account) {
+		{"keys of a Secret", "user/AKIASECRET", func(t *testing.T, w *world, a *contract.Account) {
+			secretKeys(t, w)
 			a.KeysFromEnv, a.WebIdentity, a.Profile = true, &contract.WebIdentity{RoleARN: "arn:aws:iam::111122223333:role/web"}, "team"
 			t.Setenv("AWS_PROFILE", "team")
 		}},
-		{"keys from the environment, which names a profile that is not there", "user/AKIAENV", func(t *testing.T, _ *world, a *contract.Account) {
+		{"keys of a Secret, and a profile that is not there", "user/AKIASECRET", func(t *testing.T, w *world, a *contract.Account) {
+			secretKeys(t, w)
 			a.KeysFromEnv = true
 			t.Setenv("AWS_PROFILE", "gone")
 		}},
@@ -195,12 +197,11 @@ func TestNoIdentityOfTheKindThatIsAskedFor(t *testing.T) {
 	}{
 		"no secret key": {func(t *testing.T, a *contract.Account) {
 			a.KeysFromEnv = true
-			t.Setenv("AWS_SECRET_ACCESS_KEY", "")
-		}, contract.NoCredentials, []string{"AWS_ACCESS_KEY_ID (set)", "AWS_SECRET_ACCESS_KEY (not set)"}},
-		"no keys": {func(t *testing.T, a *contract.Account) {
+			t.Setenv(contract.KeyIDEnv, "AKIASECRET")
+		}, contract.NoKeys, []string{contract.KeyIDEnv + " (set)", contract.SecretKeyEnv + " (not set)"}},
+		"no keys, though the pod has others": {func(t *testing.T, a *contract.Account) {
 			a.KeysFromEnv = true
-			t.Setenv("AWS_ACCESS_KEY_ID", "")
-		}, contract.NoCredentials, []string{"AWS_ACCESS_KEY_ID (not set)"}},
+		}, contract.NoKeys, []string{"airflow-secrets/credentials-secret", contract.KeyIDEnv + " (not set)"}},
 		"no token file": {func(t *testing.T, a *contract.Account) {
 			a.WebIdentity = &contract.WebIdentity{RoleARN: "arn:aws:iam::111122223333:role/web"}
 			t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "")
@@ -328,10 +329,12 @@ func TestKeysThatNoRequestCanCarry(t *testing.T) {
 		"the id":            {func(t *testing.T, _ *contract.Account) { t.Setenv("AWS_ACCESS_KEY_ID", canary+"\n") }, "AWS_ACCESS_KEY_ID has"},
 		"the secret key":    {func(t *testing.T, _ *contract.Account) { t.Setenv("AWS_SECRET_ACCESS_KEY", canary+"\r\n") }, "AWS_SECRET_ACCESS_KEY has"},
 		"the session token": {func(t *testing.T, _ *contract.Account) { t.Setenv("AWS_SESSION_TOKEN", canary+"\n") }, "AWS_SESSION_TOKEN has"},
-		"keys from the environment": {func(t *testing.T, a *contract.Account) {
+		"keys of a Secret": {func(t *testing.T, a *contract.Account) {
 			a.KeysFromEnv = true
-			t.Setenv("AWS_SESSION_TOKEN", " "+canary)
-		}, "AWS_SESSION_TOKEN has"},
+			t.Setenv(contract.KeyIDEnv, "AKIASECRET")
+			t.Setenv(contract.SecretKeyEnv, "x")
+			t.Setenv(contract.SessionTokenEnv, " "+canary)
+		}, "the session token from the Secret that airflow-secrets/credentials-secret names has"},
 		"keys of the account": {func(t *testing.T, a *contract.Account) {
 			a.Keys = func() (string, string, string) { return "AKIA", "x", canary + "\n" }
 		}, "aws_session_token of the backend's kwargs has"},
@@ -359,4 +362,11 @@ func TestKeysThatNoRequestCanCarry(t *testing.T) {
 			}
 		})
 	}
+}
+
+// secretKeys gives the container an access key as credentials-secret does.
+func secretKeys(t *testing.T, w *world) {
+	keys := w.own.Keys("AKIASECRET")
+	t.Setenv(contract.KeyIDEnv, keys.ID)
+	t.Setenv(contract.SecretKeyEnv, keys.Secret)
 }

@@ -32,6 +32,9 @@ func load(ctx context.Context, a contract.Account, tokens *tokenService) (aws.Co
 	if a.DualStack {
 		options = append(options, config.WithUseDualStackEndpoint(aws.DualStackEndpointStateEnabled))
 	}
+	if err := checkBundle(); err != nil {
+		return aws.Config{}, err
+	}
 	identity, err := identityOf(a, tokens)
 	if err != nil {
 		return aws.Config{}, err
@@ -49,6 +52,18 @@ func load(ctx context.Context, a contract.Account, tokens *tokenService) (aws.Co
 		return aws.Config{}, &contract.Error{Code: contract.InvalidEnv, Err: brief(err)}
 	}
 	return cfg, nil
+}
+
+// checkBundle looks for the file with the roots to trust. Its volume is mounted here where the webhook could see its path.
+func checkBundle() error {
+	file := os.Getenv("AWS_CA_BUNDLE")
+	if file == "" {
+		return nil
+	}
+	if _, err := os.Stat(file); err != nil {
+		return &contract.Error{Code: contract.InvalidEnv, Detail: "AWS_CA_BUNDLE names a file that this container does not have: write its path out in env of Airflow's container, so that its volume is mounted here as well", Err: err}
+	}
+	return nil
 }
 
 // withoutProfile is the configuration by the options and the environment's variables alone. An identity of its own needs

@@ -17,7 +17,7 @@ func TestFIPSAndDualStackReachTheClients(t *testing.T) {
 		for _, name := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL_STS"} {
 			t.Setenv(name, "")
 		}
-		s, err := open(t.Context(), contract.Account{
+		s, err := connect(t.Context(), contract.Account{
 			Region: "us-east-1", FIPS: true, DualStack: true, Keys: func() (string, string, string) { return "AKIA", "x", "" },
 		}, new(run), slog.New(slog.DiscardHandler))
 		if err != nil {

@@ -68,6 +68,18 @@ var policyCases = map[string]policyCase{
 		},
 		want: []string{"connections/db"}, missing: []string{"connections/gone"}, sids: []string{valuesSid},
 	},
+	"options": {
+		change: func(own *contract.Account, c *contract.Config) {
+			own.Config, c.OnMissing = &contract.Names{Prefix: "team", IDs: []string{"ca"}}, contract.Warn
+		},
+		want: append([]string{"config/ca"}, discovered...), sids: []string{callsSid, valuesSid},
+	},
+	"options alone, in batches": {
+		change: func(own *contract.Account, c *contract.Config) {
+			c.Read, own.Connections, own.Variables, own.Config = contract.ReadBatch, nil, nil, &contract.Names{Prefix: "team", IDs: []string{"ca", "keystore"}}
+		},
+		want: []string{"config/ca", "config/keystore"}, sids: []string{callsSid, valuesSid},
+	},
 	"files by name, whole and partial ARN": {
 		change: func(own *contract.Account, c *contract.Config) {
 			own.Connections, own.Variables = nil, nil
@@ -115,16 +127,16 @@ func TestLeastPolicy(t *testing.T) {
 	for name, c := range policyCases {
 		t.Run(name, func(t *testing.T) {
 			scene := c.scene(t)
-			grants := source.LeastPolicies(scene.config, scene.place)
-			if sids := sidsOf(grants); !slices.Equal(sids, c.sids) {
+			documents := source.LeastPolicies(scene.config, scene.place)
+			if sids := sidsOf(documents); !slices.Equal(sids, c.sids) {
 				t.Errorf("the statements are %v, expected %v", sids, c.sids)
 			}
-			if trouble := scene.tryAll(t, grants); trouble != "" {
-				t.Fatalf("with the least policy, %s: %s", policyText(t, grants), trouble)
+			if trouble := scene.tryAll(t, documents); trouble != "" {
+				t.Fatalf("with the least policy, %s: %s", policyText(t, documents), trouble)
 			}
-			for what, less := range withLess(grants) {
+			for what, less := range withLess(documents) {
 				if scene.tryAll(t, less) == "" {
-					t.Errorf("without %s all is well, so it is not needed: %s", what, policyText(t, grants))
+					t.Errorf("without %s all is well, so it is not needed: %s", what, policyText(t, documents))
 				}
 			}
 		})
@@ -174,9 +186,9 @@ func (c policyCase) scene(t *testing.T) policyScene {
 }
 
 // tryAll tries it, and where a secret may be missing, again with that one there and the others missing.
-func (s policyScene) tryAll(t *testing.T, grants []source.Grant) string {
+func (s policyScene) tryAll(t *testing.T, documents []source.Document) string {
 	t.Helper()
-	if trouble := s.try(t, grants); trouble != "" || s.missing == nil {
+	if trouble := s.try(t, documents); trouble != "" || s.missing == nil {
 		return trouble
 	}
 	swap := func(there, gone []string) {
@@ -190,16 +202,16 @@ func (s policyScene) tryAll(t *testing.T, grants []source.Grant) string {
 	swap(s.missing, s.want)
 	defer swap(s.want, s.missing)
 	s.want, s.missing = s.missing, s.want
-	return s.try(t, grants)
+	return s.try(t, documents)
 }
 
 // try gathers with those policies and no other permission, and says what is wrong with what comes of it.
-func (s policyScene) try(t *testing.T, grants []source.Grant) string {
+func (s policyScene) try(t *testing.T, documents []source.Document) string {
 	t.Helper()
 	pod, role := []string{}, []string{}
-	for _, g := range grants {
-		text := policyText(t, []source.Grant{g})
-		if g.Role == "" {
+	for _, d := range documents {
+		text := policyText(t, []source.Document{d})
+		if d.Kind == source.PodPolicy {
 			pod = append(pod, text)
 		} else {
 			role = append(role, text)
@@ -235,29 +247,29 @@ func (s policyScene) try(t *testing.T, grants []source.Grant) string {
 	return ""
 }
 
-// withLess is what is left away → the grants without it: each statement, each action and each resource in its turn.
-func withLess(grants []source.Grant) map[string][]source.Grant {
-	all := map[string][]source.Grant{}
-	for g, grant := range grants {
-		for i, s := range grant.Policy.Statement {
-			change := func(with ...source.Statement) []source.Grant {
-				less := slices.Clone(grants)
-				less[g].Policy.Statement = slices.Replace(slices.Clone(grant.Policy.Statement), i, i+1, with...)
+// withLess is what is left away → the documents without it: each statement, each action and each resource in its turn.
+func withLess(documents []source.Document) map[string][]source.Document {
+	all := map[string][]source.Document{}
+	for d, document := range documents {
+		for i, s := range document.Policy.Statement {
+			change := func(with ...source.Statement) []source.Document {
+				less := slices.Clone(documents)
+				less[d].Policy.Statement = slices.Replace(slices.Clone(document.Policy.Statement), i, i+1, with...)
 				return less
 			}
-			all[s.Sid] = change()
+			all[fmt.Sprintf("%s of %s", s.Sid, document.Kind)] = change()
 			for a, action := range s.Action {
 				if len(s.Action) > 1 {
 					fewer := s
 					fewer.Action = slices.Delete(slices.Clone(s.Action), a, a+1)
-					all[action] = change(fewer)
+					all[fmt.Sprintf("%s of %s", action, document.Kind)] = change(fewer)
 				}
 			}
 			for r, resource := range s.Resource {
 				if len(s.Resource) > 1 {
 					fewer := s
 					fewer.Resource = slices.Delete(slices.Clone(s.Resource), r, r+1)
-					all[resource] = change(fewer)
+					all[fmt.Sprintf("%s of %s", resource, document.Kind)] = change(fewer)
 				}
 			}
 		}
@@ -265,10 +277,10 @@ func withLess(grants []source.Grant) map[string][]source.Grant {
 	return all
 }
 
-func sidsOf(grants []source.Grant) []string {
+func sidsOf(documents []source.Document) []string {
 	var sids []string
-	for _, g := range grants {
-		for _, s := range g.Policy.Statement {
+	for _, d := range documents {
+		for _, s := range d.Policy.Statement {
 			sids = append(sids, s.Sid)
 		}
 	}
@@ -276,14 +288,14 @@ func sidsOf(grants []source.Grant) []string {
 }
 
 // policyText is the first policy's document; there is none without statements.
-func policyText(t *testing.T, grants []source.Grant) string {
+func policyText(t *testing.T, documents []source.Document) string {
 	t.Helper()
 	var texts []string
-	for _, g := range grants {
-		if g.Policy.Statement == nil {
-			g.Policy.Statement = []source.Statement{}
+	for _, d := range documents {
+		if d.Policy.Statement == nil {
+			d.Policy.Statement = []source.Statement{}
 		}
-		text, err := json.Marshal(g.Policy)
+		text, err := json.Marshal(d.Policy)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -336,27 +348,27 @@ func TestPoliciesOfSeveralAccounts(t *testing.T) {
 		{Region: "eu-west-1", Separator: "/", Connections: &contract.Names{Prefix: "core"}, Role: &contract.Role{ARN: "arn:aws:iam::444455556666:role/shared"}},
 		{Region: "eu-west-1"},
 	}}
-	grants := source.LeastPolicies(config, source.Place{Account: "111122223333", KMSKeys: []string{"KEY"}})
-	if len(grants) != 2 || grants[0].Role != "" || grants[1].Role != "arn:aws:iam::444455556666:role/shared" {
-		t.Fatalf("the grants are %+v, expected the pod's and the role's", grants)
+	documents := source.LeastPolicies(config, source.Place{Account: "111122223333", KMSKeys: []string{"KEY"}})
+	if len(documents) != 2 || documents[0].Kind != source.PodPolicy || !slices.Equal(documents[1].Of, []string{"arn:aws:iam::444455556666:role/shared"}) {
+		t.Fatalf("the documents are %+v, expected the pod's and the role's", documents)
 	}
 	want := []string{callsSid, valuesSid, keysSid, keysSid + "More", roleSid, callsSid, valuesSid, keysSid}
-	if sids := sidsOf(grants); !slices.Equal(sids, want) {
+	if sids := sidsOf(documents); !slices.Equal(sids, want) {
 		t.Errorf("the statements are %v, expected %v", sids, want)
 	}
-	if values := grants[0].Policy.Statement[1].Resource; len(values) != 2 {
+	if values := documents[0].Policy.Statement[1].Resource; len(values) != 2 {
 		t.Errorf("the pod may read %v, expected the secrets of two accounts", values)
 	}
-	if grants := source.LeastPolicies(contract.Config{Accounts: config.Accounts[3:]}, source.Place{}); len(grants) > 0 {
-		t.Errorf("nothing is wanted, and %+v is allowed", grants)
+	if documents := source.LeastPolicies(contract.Config{Accounts: config.Accounts[3:]}, source.Place{}); len(documents) > 0 {
+		t.Errorf("nothing is wanted, and %+v is allowed", documents)
 	}
 }
 
 // TestPolicySize counts as IAM does: without the white space between the words of a document.
 func TestPolicySize(t *testing.T) {
-	grants := source.LeastPolicies(contract.Config{Accounts: []contract.Account{{Region: "eu-west-1", Separator: "/", Connections: &contract.Names{Prefix: "a", IDs: []string{"b"}}}}}, source.Place{})
+	documents := source.LeastPolicies(contract.Config{Accounts: []contract.Account{{Region: "eu-west-1", Separator: "/", Connections: &contract.Names{Prefix: "a", IDs: []string{"b"}}}}}, source.Place{})
 	const want = `{"Version":"2012-10-17","Statement":[{"Sid":"AirflowSecretsValues","Effect":"Allow","Action":["secretsmanager:GetSecretValue"],"Resource":["arn:aws:secretsmanager:eu-west-1:*:secret:a/b-??????"]}]}`
-	if text := policyText(t, grants); text != want || grants[0].Policy.Size() != len(want) {
-		t.Errorf("the policy is %s with %d characters, expected %s with %d", text, grants[0].Policy.Size(), want, len(want))
+	if text := policyText(t, documents); text != want || documents[0].Policy.Size() != len(want) {
+		t.Errorf("the policy is %s with %d characters, expected %s with %d", text, documents[0].Policy.Size(), want, len(want))
 	}
 }

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -22,38 +23,37 @@ const (
 // reader reads one account's secrets while the names of those that are discovered are still arriving.
 type reader struct {
 	*session
+	asked   []entry // by their ids
 	pages   <-chan []entry
 	waiting []entry // have arrived and are not being read
 
 	mu         sync.Mutex
 	outcomes   []outcome
 	answered   int      // secrets that AWS gave or refused
-	denied     []denial // of these
+	denied     []denial // of these, by a policy
 	unanswered []entry  // were in a batch and not in its answer
 	warnings   []string
 }
 
-// readAll reads all that is asked for and all that arrives, and fails if not one secret may be read.
+// readAll reads all that is asked for and all that arrives.
 //
 // What is named by its id is read by single calls, beside the rest: a policy for GetSecretValue alone is enough for it,
-// and nothing has to be listed first. Only the mode batch takes it for batches. Files are always read singly.
+// and nothing has to be listed first. Only the mode batch takes it for batches, unless it is in another account, which
+// BatchGetSecretValue does not reach. Files are always read singly.
 func (r *reader) readAll(ctx context.Context) error {
-	asked, singly := r.byID(), r.files()
-	if err := r.shared.addSecrets(len(asked) + len(singly)); err != nil {
+	singly := r.files()
+	if err := r.shared.addSecrets(len(r.asked) + len(singly)); err != nil {
 		return err
 	}
-	if r.shared.mode == contract.ReadBatch {
-		r.waiting = asked
+	if r.shared.mode == contract.ReadBatch && !r.account.ByARN() {
+		r.waiting = r.asked
 	} else {
-		singly = append(asked, singly...)
+		singly = slices.Concat(r.asked, singly)
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.readSingly(ctx, singly) })
 	group.Go(func() error { return r.readArriving(ctx) })
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	return r.allDenied()
+	return group.Wait()
 }
 
 func (r *reader) readSingly(ctx context.Context, all []entry) error {
@@ -161,7 +161,7 @@ func (r *reader) leaveOut(e entry, failure *contract.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answered++
-	if failure.Code == contract.SecretDenied {
+	if failure.Code == contract.SecretDenied && !r.endsAsARN(e) {
 		r.denied = append(r.denied, denial{e, failure})
 	}
 	for _, u := range e.uses {
@@ -169,12 +169,12 @@ func (r *reader) leaveOut(e entry, failure *contract.Error) {
 	}
 }
 
-func (r *reader) outcome(e entry, u use, arn string, value secret.Value, failure *contract.Error) outcome {
+func (s *session) outcome(e entry, u use, arn string, value secret.Value, failure *contract.Error) outcome {
 	switch {
 	case u.id == "":
-		value, failure = secret.Value{}, &contract.Error{Code: contract.SecretNoID, Detail: "it is " + e.name}
-	case failure != nil && u.asked && failure.Detail == "":
-		failure.Detail = "it is " + r.whereIs(e)
+		value, failure = secret.Value{}, &contract.Error{Code: contract.SecretNoID, Detail: "it is " + e.name + naming("in", s.account)}
+	case failure != nil && (u.asked || s.isShared()) && failure.Detail == "":
+		failure.Detail = "it is " + s.whereIs(e)
 	}
-	return outcome{Secret{Kind: u.kind, ID: u.id, ARN: arn, Account: r.account.Name, Value: value, Asked: u.asked}, failure}
+	return outcome{Secret{Kind: u.kind, ID: u.id, ARN: arn, Account: s.account.Name, Value: value, Asked: u.asked}, failure}
 }

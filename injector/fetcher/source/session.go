@@ -24,18 +24,21 @@ type session struct {
 	account contract.Account
 	rules   []rule
 	region  string
-	id      string // of the AWS account; empty where the credentials do not tell, as access keys do not
+	own     *caller // before it assumes a role
+	caller  *caller // who asks for secrets; own, where there is no role
+	id      string  // of the caller's AWS account; empty where its credentials do not tell
 	client  *secretsmanager.Client
 	http    *http.Client
 	log     *slog.Logger
 	shared  *run
 
-	mu     sync.Mutex
-	toldAt time.Time // when the log last said that a call is tried again
+	mu      sync.Mutex
+	deleted []outcome // what listing found scheduled for deletion
+	toldAt  time.Time // when the log last said that a call is tried again
 }
 
-// open finds the region and the identity, and fails at once where there is none.
-func open(ctx context.Context, a contract.Account, shared *run, log *slog.Logger) (*session, error) {
+// connect makes ready to call, and fails where the settings forbid it. It calls nobody yet.
+func connect(ctx context.Context, a contract.Account, shared *run, log *slog.Logger) (*session, error) {
 	rules, err := rulesOf(a)
 	if err != nil {
 		return nil, err
@@ -45,27 +48,33 @@ func open(ctx context.Context, a contract.Account, shared *run, log *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	if err := checkRegion(cfg.Region); err != nil {
+	if err := checkRegion(cfg.Region, a); err != nil {
 		return nil, err
 	}
 	s := &session{account: a, rules: rules, region: cfg.Region, http: httpClient(cfg), log: log, shared: shared}
 	cfg.HTTPClient = s.http
 	cfg.APIOptions = append(cfg.APIOptions, shared.count)
 	tokens.Client = sts.NewFromConfig(cfg, func(o *sts.Options) { replace(&o.BaseEndpoint, a.STSEndpointURL) })
-	own := cfg.Credentials
+	identity := beforeRole(a)
+	s.own = shared.caller(identity, a, cfg.Credentials)
+	s.caller = s.own
 	if a.Role != nil {
-		cfg.Credentials = assuming(*a.Role, roleService{tokens, own})
+		identity.role = *a.Role
+		s.caller = shared.caller(identity, a, assuming(*a.Role, roleService{tokens, s.own.credentials}))
 	}
+	cfg.Credentials = s.caller.credentials
 	s.client = secretsmanager.NewFromConfig(cfg, func(o *secretsmanager.Options) { replace(&o.BaseEndpoint, a.EndpointURL) })
 	if err := checkEndpoints(s.client.Options(), tokens.Options()); err != nil {
 		return nil, err
 	}
-	if err := s.identify(ctx, own, cfg.Credentials); err != nil {
-		s.close()
-		return nil, err
-	}
 	return s, nil
 }
+
+// isShared says whether it is the account that backs up one's own.
+func (s *session) isShared() bool { return s.account.Name == contract.SharedAccount }
+
+// place is a region, and the account where that is the shared one, for people.
+func (s *session) place(region string) string { return region + naming("of", s.account) }
 
 // close gives the connections back.
 func (s *session) close() { s.http.CloseIdleConnections() }
@@ -78,14 +87,18 @@ func replace(endpoint **string, url string) {
 }
 
 // checkRegion refuses what is no region. A line break at its end, from echo in a script, would spoil each call.
-func checkRegion(region string) error {
+func checkRegion(region string, a contract.Account) error {
+	setting := "airflow-secrets/region"
+	if a.Name == contract.SharedAccount {
+		setting = "airflow-secrets/shared-region, else " + setting
+	}
 	switch {
 	case region == "":
-		return &contract.Error{Code: contract.NoRegion}
+		return &contract.Error{Code: contract.NoRegion, Detail: strings.TrimPrefix(naming("for", a), " ")}
 	case !legalRegion.MatchString(region):
 		return &contract.Error{
 			Code:   contract.InvalidEnv,
-			Detail: fmt.Sprintf("the region (airflow-secrets/region, else AWS_REGION) is %q, expected one such as eu-central-1", region),
+			Detail: fmt.Sprintf("the region%s (%s, else AWS_REGION) is %q, expected one such as eu-central-1", naming("of", a), setting, region),
 		}
 	}
 	return nil
@@ -126,4 +139,12 @@ func shown(endpoint string) string {
 		return "(with a password, so not shown)"
 	}
 	return fmt.Sprintf("%q", endpoint)
+}
+
+// naming names the shared account behind a preposition and a space. It is empty for one's own, which goes without saying.
+func naming(preposition string, a contract.Account) string {
+	if a.Name != contract.SharedAccount {
+		return ""
+	}
+	return strings.TrimSuffix(" "+preposition+" the shared account "+a.ID, " ")
 }

@@ -241,6 +241,7 @@ func TestTheEnvironmentWithoutItsProfile(t *testing.T) {
 	defer server.Close()
 	bundle := filepath.Join(t.TempDir(), "ca.pem")
 	os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600)
+	secretKeys(t, w)
 	a := &w.config.Accounts[0]
 	a.KeysFromEnv, a.Region, a.EndpointURL, a.STSEndpointURL = true, "", "", ""
 	a.Role = &contract.Role{ARN: w.own.Role(fakeaws.Role{Name: "r"})}

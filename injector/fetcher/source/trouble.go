@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -23,39 +24,57 @@ type operation struct {
 	doing    string // gerund and object: "listing ..."
 	action   string // IAM's name, such as secretsmanager:ListSecrets; empty where no policy of the identity decides
 	resource string // what a policy's statement must name; several are joined by ","
+	policy   string // whose policy must allow it; empty: the identity's
 	remedy   string // what else there is to do; it follows the statement, or stands alone where there is no action
 }
 
 // listing cannot be narrowed by a policy: AWS refuses statements for ListSecrets that name anything but *.
 func (s *session) listing(prefix string) operation {
-	doing := "listing the secrets under " + prefix + " in " + s.region
+	doing := "listing the secrets under " + prefix + " in " + s.place(s.region)
 	if prefix == "" {
-		doing = "listing all secrets in " + s.region
+		doing = "listing all secrets in " + s.place(s.region)
+	}
+	setting := "airflow-secrets/"
+	if s.isShared() {
+		setting += "shared-"
 	}
 	var keys []string
 	for _, rule := range s.rules {
-		if rule.discovers() {
-			keys = append(keys, "airflow-secrets/"+string(rule.kind))
+		if rule.discovers {
+			keys = append(keys, setting+string(rule.kind))
 		}
 	}
 	return operation{
-		doing: doing, action: "secretsmanager:ListSecrets", resource: "*",
+		doing: doing, action: "secretsmanager:ListSecrets", resource: "*", policy: s.policy(),
 		remedy: fmt.Sprintf(", or name the ids to read in %s: for them secretsmanager:GetSecretValue alone is enough", strings.Join(keys, " and ")),
 	}
 }
 
 // batching cannot be narrowed either; each secret in a batch needs secretsmanager:GetSecretValue besides.
 func (s *session) batching() operation {
-	return operation{doing: "reading secrets in batches in " + s.region, action: "secretsmanager:BatchGetSecretValue", resource: "*"}
+	return operation{doing: "reading secrets in batches in " + s.place(s.region), action: "secretsmanager:BatchGetSecretValue", resource: "*", policy: s.policy()}
 }
 
 func (s *session) getting(e entry) operation {
-	return operation{doing: "reading the secret " + s.whereIs(e), action: "secretsmanager:GetSecretValue", resource: s.arnOf(e, "")}
+	return operation{doing: "reading the secret " + s.whereIs(e), action: "secretsmanager:GetSecretValue", resource: s.arnOf(e, ""), policy: s.policy()}
+}
+
+// policy is whose decides on the secrets, for people: that of the role which the identity assumes, if there is one.
+func (s *session) policy() string {
+	if s.account.Role == nil {
+		return ""
+	}
+	return "the policy of the role " + s.account.Role.ARN
 }
 
 // statement is what to add to an IAM policy.
 func (o operation) statement() string {
 	return fmt.Sprintf(`{"Effect":"Allow","Action":"%s","Resource":["%s"]}`, o.action, o.resource)
+}
+
+// toAllow says what to add, and where.
+func (o operation) toAllow() string {
+	return "add to " + cmp.Or(o.policy, "the identity's policy") + " " + o.statement() + o.remedy
 }
 
 // refused is a failure that no waiting heals.
@@ -66,7 +85,7 @@ func (o operation) refused(err error) *contract.Error {
 	case errors.As(err, &known):
 		return known
 	case isDenied(err) && o.action != "":
-		return &contract.Error{Code: contract.AccessDenied, Detail: fmt.Sprintf("%s: add to the identity's policy %s%s", o.doing, o.statement(), o.remedy), Err: brief(err)}
+		return &contract.Error{Code: contract.AccessDenied, Detail: o.doing + ": " + o.toAllow(), Err: brief(err)}
 	case isDenied(err):
 		return &contract.Error{Code: contract.AccessDenied, Detail: o.doing + ": " + o.remedy, Err: brief(err)}
 	case errors.As(err, &tooLarge):
@@ -102,6 +121,10 @@ func aboutSecret(code, message string) *contract.Error {
 	case "InvalidRequestException":
 		if message == "" || strings.Contains(message, "delet") {
 			return &contract.Error{Code: contract.SecretBeingDeleted}
+		}
+		if strings.Contains(message, "default KMS") {
+			return &contract.Error{Code: contract.SecretUndecryptable, Detail: "its key is the default one, aws/secretsmanager, " +
+				"which lets no other account in: encrypt it with a customer-managed key whose policy does"}
 		}
 		return &contract.Error{Code: contract.AWSRefused, Detail: code}
 	case "InvalidParameterException", "ValidationException": // such as a name that no secret can have

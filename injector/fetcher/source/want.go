@@ -13,26 +13,21 @@ type rule struct {
 	kind contract.Kind
 	// prefix of the names of its secrets, separator included; the rest of a name is the id.
 	prefix string
-	// ids to read. Without any, all below the prefix that match the pattern are read; a nil one matches any.
-	ids     []string
-	pattern *pattern.Pattern
+	// ids to read. Where it discovers instead, all below the prefix that match the pattern are read; a nil one matches any.
+	ids       []string
+	discovers bool
+	pattern   *pattern.Pattern
 }
 
 // rulesOf lists the kinds that are not turned off.
 func rulesOf(a contract.Account) ([]rule, error) {
 	var rules []rule
-	for _, kind := range []struct {
-		contract.Kind
-		names *contract.Names
-	}{{contract.Connections, a.Connections}, {contract.Variables, a.Variables}} {
-		if kind.names == nil {
-			continue
-		}
-		r := rule{kind: kind.Kind, prefix: kind.names.SecretPrefix(a.Separator), ids: kind.names.IDs}
-		if kind.names.Pattern != "" && r.discovers() {
+	for _, k := range a.Kinds() {
+		r := rule{kind: k.Kind, prefix: k.SecretPrefix(a.Separator), ids: k.IDs, discovers: k.Discovers()}
+		if k.Pattern != "" && r.discovers {
 			var err error
-			if r.pattern, err = pattern.Compile(kind.names.Pattern); err != nil {
-				return nil, &contract.Error{Code: contract.InvalidConfig, Detail: fmt.Sprintf("the pattern of the %s: expected", kind.Kind), Err: err}
+			if r.pattern, err = pattern.Compile(k.Pattern); err != nil {
+				return nil, &contract.Error{Code: contract.InvalidConfig, Detail: fmt.Sprintf("the pattern of the %s: expected", k.Kind), Err: err}
 			}
 		}
 		rules = append(rules, r)
@@ -40,13 +35,10 @@ func rulesOf(a contract.Account) ([]rule, error) {
 	return rules, nil
 }
 
-// discovers says whether what there is has to be listed.
-func (r rule) discovers() bool { return len(r.ids) == 0 }
-
 // finds gives the id of a secret that was listed, if it is wanted.
 func (r rule) finds(name string) (id string, wanted bool) {
 	id, below := strings.CutPrefix(name, r.prefix)
-	return id, below && r.discovers() && (r.pattern == nil || r.pattern.Matches(id))
+	return id, below && r.discovers && (r.pattern == nil || r.pattern.Matches(id))
 }
 
 // String says where the things are looked for.
@@ -56,7 +48,7 @@ func (r rule) String() string {
 		text = string(r.kind) + " without a prefix"
 	}
 	switch {
-	case len(r.ids) > 0:
+	case !r.discovers:
 		text += fmt.Sprintf(" (%d by id)", len(r.ids))
 	case r.pattern != nil:
 		text += " (ids that match " + r.pattern.String() + ")"
@@ -69,7 +61,7 @@ type entry struct {
 	// id is what AWS is asked for. One that was listed is asked for by its ARN: a name that ends in a hyphen and six
 	// characters can be mistaken for an ARN's end.
 	id     string
-	name   string // for people
+	name   string // without the account; for people
 	region string // empty: the session's
 	key    string // ARN of the KMS key, where a listing told of one
 	uses   []use  // at least one; either all of them are asked for or none
