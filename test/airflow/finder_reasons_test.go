@@ -42,6 +42,14 @@ func finderReasons() []finderReason {
 			return is(err, contract.ForeignBackend) && a.Class != envBackend && a.Failed == "" && slices.ContainsFunc(c.classes(), isForeign)
 		},
 	}, {
+		what:    "refused: LocalFilesystemBackend with files of its own",
+		why:     "ours would take the place of these files",
+		version: always,
+		fits: func(_ version, c configuration, err *contract.Error, _ backendAnswer) bool {
+			return is(err, contract.ForeignBackend) && strings.Contains(err.Detail, "with files of its own") &&
+				slices.ContainsFunc(c.classes(), func(class string) bool { return strings.TrimSpace(class) == localBackend })
+		},
+	}, {
 		what:    "refused: several teams",
 		why:     "ids get a team's name, and files of Airflow 3.2 and 3.3 have no place for it",
 		version: always,
@@ -118,13 +126,6 @@ func finderReasons() []finderReason {
 		fits: func(_ version, c configuration, err *contract.Error, a backendAnswer) bool {
 			return !is(err, contract.ForeignBackend) && a.Failed == "AirflowConfigException" &&
 				slices.ContainsFunc(c.classes(), func(class string) bool { return strings.TrimSpace(class) != class })
-		},
-	}, {
-		what:    "taken: LocalFilesystemBackend with kwargs that cannot be read",
-		why:     "Airflow does not start with them, and does with ours in their place",
-		version: always,
-		fits: func(_ version, c configuration, err *contract.Error, a backendAnswer) bool {
-			return err == nil && slices.Contains(c.classes(), localBackend) && (a.Failed == "InterpolationSyntaxError" || a.Failed == "RecursionError")
 		},
 	}, {
 		what:    "taken: half of a surrogate pair in the kwargs",

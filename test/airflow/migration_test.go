@@ -26,8 +26,9 @@ import (
 //	...
 //	```
 //
-// before and after are values of Airflow's official chart, policy is a policy of IAM, objects are Kubernetes objects that
-// the user has. The others are annotations of pods, and a statement of a policy.
+// before and after are values of a chart: Airflow's official one, of user B the community's. Policies, a role's trust among
+// them, are IAM's, objects are Kubernetes objects that the user has. The others are annotations of pods, defaults of a
+// cluster, and a statement of a policy.
 type page struct {
 	blocks map[string]string
 }
@@ -37,6 +38,9 @@ func blockNames() []string {
 	return []string{
 		"userA before", "userA after", "userA policy",
 		"userC before", "userC after", "userC policy", "userC objects",
+		"userB before", "userB policy before", "userB resource policy", "userB key policy",
+		"userB after", "userB policy after", "userB shared role", "userB shared trust", "userB defaults",
+		"userB annotations by ids",
 		"statement that saves calls", "annotations that save the refused call", "annotations without ListSecrets",
 	}
 }
@@ -77,24 +81,32 @@ func (p *page) block(t *testing.T, name string) string {
 	return text
 }
 
-// values reads a block of the chart's values. What is not among those that we know how to follow is an error.
-func (p *page) values(t *testing.T, name string) chartValues {
+// values reads a block of the official chart's values. What is not among those that we know how to follow is an error.
+func (p *page) values(t *testing.T, name string) (v chartValues) {
 	t.Helper()
-	var v chartValues
-	if err := yaml.UnmarshalStrict([]byte(p.block(t, name)), &v); err != nil {
-		t.Fatalf("docs/migration.md, block %q: %v", name, err)
-	}
+	p.read(t, name, &v)
+	return v
+}
+
+// community reads a block of the community chart's values in the same way.
+func (p *page) community(t *testing.T, name string) (v communityValues) {
+	t.Helper()
+	p.read(t, name, &v)
 	return v
 }
 
 // annotations reads a block of annotations.
-func (p *page) annotations(t *testing.T, name string) map[string]string {
+func (p *page) annotations(t *testing.T, name string) (found map[string]string) {
 	t.Helper()
-	var found map[string]string
-	if err := yaml.UnmarshalStrict([]byte(p.block(t, name)), &found); err != nil {
+	p.read(t, name, &found)
+	return found
+}
+
+func (p *page) read(t *testing.T, name string, into any) {
+	t.Helper()
+	if err := yaml.UnmarshalStrict([]byte(p.block(t, name)), into); err != nil {
 		t.Fatalf("docs/migration.md, block %q: %v", name, err)
 	}
-	return found
 }
 
 // statement is the one that saves calls, on one line.
@@ -124,7 +136,9 @@ func chartWorld(t *testing.T, u user, before, after chartValues, more ...[]byte)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newWorld(t, u, map[string]chartValues{"before": before, "after": after}, append(more, config)...)
+	w := newWorld(t, u, map[string]chart{"before": before, "after": after}, append(more, config)...)
+	w.fill()
+	return w
 }
 
 // chartValues are those of the official chart that the page has.

@@ -3,18 +3,22 @@
     reader.py JOB RESULT
 
 JOB is a JSON file: {"backend": the class name of the secrets backend that the environment names,
-"mount": a path, "steps": [{"folder": a path, "whole": a boolean, "chains": [names], "connections": [ids],
-"variables": [ids]}]}. For each step, mount is made a link to the step's folder by one rename, as a volume is refreshed,
-and then each id is looked up, by the chains named or by all. Without a mount the folders are not used. Where whole is
-true, all that LocalFilesystemBackend makes of the folder's files at a look-up is given as well, by the chain backend.
+"mount": a path, "without": [packages], "steps": [{"folder": a path, "whole": a boolean, "environ": {name: value},
+"chains": [names], "connections": [ids], "variables": [ids], "config": [ids], "options": [names]}]}. For each step, mount
+is made a link to the step's folder by one rename, as a volume is refreshed, the variables of environ are set, and then each
+id is looked up, by the chains named or by all. Without a mount the folders are not used. Where whole is true, all that
+LocalFilesystemBackend makes of the folder's files at a look-up is given as well, by the chain backend. Packages of
+"without" cannot be imported, as if they were not installed.
 
 RESULT gets one JSON object a look-up and line: {"step", "kind", "id", "chain", "outcome"}. The chains are
   backend  the secrets backend itself, as Airflow made it from the environment
   server   airflow.models: the chain of every process of Airflow 2, and of the servers of Airflow 3
   task     airflow.sdk: the chain of a task, of Airflow 3 only
+  conf     airflow.configuration: one of Airflow's own options, which are named section.key
 An outcome is {"absent": the class of the exception, or None} or {"fields": {name: Python's literal, in ASCII}}.
 """
 
+import functools
 import hashlib
 import importlib
 import json
@@ -29,6 +33,8 @@ FIELDS = (
 def main(job_file, result_file):
     with open(job_file, encoding="ascii") as f:
         job = json.load(f)
+    for package in job["without"] or []:
+        sys.modules[package] = None  # whoever imports it gets an ImportError
     keep_boto3_clients()
     chains = airflow_chains(job["backend"])
     maskers = secrets_maskers()
@@ -36,6 +42,7 @@ def main(job_file, result_file):
         for number, step in enumerate(job["steps"]):
             if job["mount"]:
                 remount(job["mount"], step["folder"])
+            os.environ.update(step["environ"] or {})
             for kind, id, chain, outcome in found_in(step, chains):
                 found = {"step": number, "kind": kind, "id": id, "chain": chain, "outcome": outcome}
                 print(json.dumps(found), file=results)
@@ -44,8 +51,8 @@ def main(job_file, result_file):
 
 def found_in(step, chains):
     """Looks up what the step asks for: kind, id, chain and outcome of each."""
-    for kind in ("connections", "variables"):
-        for id in step[kind]:
+    for kind in ("connections", "variables", "config", "options"):
+        for id in step[kind] or []:
             for chain, look_up in chains[kind].items():
                 if chain in (step["chains"] or chains[kind]):
                     yield kind, id, chain, look_up(id)
@@ -72,7 +79,7 @@ def whole_files():
 
 def airflow_chains(backend_class):
     """Gives a function for each kind and chain; they differ between versions only in where they are imported from."""
-    from airflow.configuration import ensure_secrets_loaded
+    from airflow.configuration import conf, ensure_secrets_loaded
     from airflow.models.connection import Connection
     from airflow.models.variable import Variable
 
@@ -87,30 +94,39 @@ def airflow_chains(backend_class):
         "backend": lambda id: variable(lambda: backend.get_variable(id)),
         "server": lambda id: variable(lambda: Variable.get_variable_from_secrets(id)),
     }
+    config = {"backend": lambda id: variable(lambda: backend.get_config(id))}
+    options = {"conf": lambda name: variable(lambda: conf.get(*name.split(".", 1)))}
+    chains = {"connections": connections, "variables": variables, "config": config, "options": options}
     try:
         from airflow import sdk
     except ImportError:  # Airflow 2
-        return {"connections": connections, "variables": variables}
+        return chains
     connections["task"] = lambda id: connection(lambda: sdk.Connection.get(id))
     variables["task"] = lambda id: variable(lambda: sdk.Variable.get(id))
-    return {"connections": connections, "variables": variables}
+    return chains
 
 
 def keep_boto3_clients():
     """Lets boto3 make one client for all that ask for the same one. A task of Airflow 3.0 on makes its secrets backend anew
     at every look-up, and each one then asks boto3 for a client, which takes a tenth of a second. All of Airflow's own code
-    still runs at every look-up; a client keeps nothing of what it has read."""
+    still runs at every look-up; a client keeps nothing of what it has read. The plugin makes a session and a client at each
+    look-up in the shared account."""
     import boto3.session
 
     make, clients = boto3.session.Session.client, {}
 
     def client(session, *args, **kwargs):
-        wanted = repr((args, sorted(kwargs.items())))  # in this process all credentials are those of the environment
+        wanted = repr((session.region_name, args, sorted(kwargs.items())))  # in this process all credentials are those of the environment
         if wanted not in clients:
             clients[wanted] = make(session, *args, **kwargs)
         return clients[wanted]
 
     boto3.session.Session.client = client
+    try:
+        from airflow_aws_shared_secrets import secrets as plugin
+    except ImportError:
+        return
+    plugin.secrets_client = functools.cache(plugin.secrets_client)
 
 
 def secrets_maskers():

@@ -16,7 +16,6 @@ import (
 	"github.com/airflow-secrets/airflow-secrets/test/airflow/corpus"
 	"github.com/airflow-secrets/airflow-secrets/test/airflow/worker"
 	"github.com/airflow-secrets/airflow-secrets/test/fakeaws"
-	"github.com/airflow-secrets/airflow-secrets/test/pods"
 )
 
 // user is a team on SecretsManagerBackend that adds one annotation, as docs/migration.md tells it.
@@ -248,47 +247,6 @@ func checkWithoutList(ctx context.Context, t *testing.T, program string, page *p
 	}
 }
 
-// The plugin of user B is refused by name: by the init container where a Secret names it, and AWS is not even asked; by the
-// webhook where the pod does.
-func TestSharedBackendIsRefused(t *testing.T) {
-	ctx, cancel := untilDeadline(t)
-	defer cancel()
-	program := buildFetcher(ctx, t)
-	values := map[string]chartValues{"after": {AirflowPodAnnotations: map[string]string{"airflow-secrets/inject": "true"}}}
-	secret := readFile(t, filepath.Join(pods.Dir(), "charts/userB-secret-af-config-envs.json"))
-	for _, chart := range []string{"userB-statefulset-af-worker.json", "userB-deployment-af-scheduler.json"} {
-		t.Run(chart, func(t *testing.T) {
-			w := newWorld(t, user{wants: func(string) bool { return true }}, values, secret)
-			w.giveRole()
-			pod := w.pod(t, chart, "after")
-			folder, said := w.fetch(ctx, t, program, w.inject(t, pod))
-			checkRefused(t, said)
-			if _, err := os.Stat(folder); !os.IsNotExist(err) {
-				t.Errorf("the folder is there (%v), expected none", err)
-			}
-			if calls := w.aws.Requests(); len(calls) > 0 {
-				t.Errorf("AWS was asked %d times, expected not at all", len(calls))
-			}
-			for c := range containersOf(pod) {
-				c.Env = append(c.Env, corev1.EnvVar{Name: "AIRFLOW__SECRETS__BACKEND", Value: sharedBackend})
-			}
-			decision := w.decide(t, pod)
-			checkRefused(t, string(decision.Code)+": "+decision.Message)
-		})
-	}
-}
-
-const sharedBackend = "airflow_aws_shared_secrets.secret_manager.SharedSecretsManagerBackend"
-
-func checkRefused(t *testing.T, said string) {
-	t.Helper()
-	for _, part := range []string{string(contract.ForeignBackend) + ": ", "AIRFLOW__SECRETS__BACKEND is " + sharedBackend, "remove it"} {
-		if !strings.Contains(said, part) {
-			t.Errorf("%q is said, expected it to have %q", said, part)
-		}
-	}
-}
-
 func buildFetcher(ctx context.Context, t *testing.T) string {
 	t.Helper()
 	program, err := worker.BuildFetcher(ctx, t.TempDir())
@@ -348,7 +306,7 @@ func badStates() []corpus.Secret {
 		{Name: "binary", Binary: "AAEC/w==", LeftOut: string(contract.SecretBinary)},
 		{Name: "denied", Value: text, State: string(fakeaws.Denied), LeftOut: string(contract.SecretDenied)},
 		{Name: "undecryptable", Value: text, State: string(fakeaws.Undecryptable), LeftOut: string(contract.SecretUndecryptable)},
-		{Name: "being-deleted", Value: text, State: string(fakeaws.BeingDeleted), LeftOut: corpus.Unlisted},
+		{Name: "being-deleted", Value: text, State: string(fakeaws.BeingDeleted), LeftOut: string(contract.SecretBeingDeleted)},
 		{Name: "pending-only", Value: text, State: string(fakeaws.PendingOnly), LeftOut: string(contract.SecretMissing)},
 	}
 }

@@ -47,6 +47,8 @@ type job struct {
 	Backend string `json:"backend"`
 	Mount   string `json:"mount"`
 	Steps   []step `json:"steps"`
+	// Without are packages that cannot be imported, as if they were not installed.
+	Without []string `json:"without"`
 }
 
 // step is one state of the mounted folder, and the ids that are then looked up.
@@ -56,6 +58,10 @@ type step struct {
 	Chains      []string `json:"chains"` // by which the ids are looked up; empty is by all
 	Connections []string `json:"connections"`
 	Variables   []string `json:"variables"`
+	Config      []string `json:"config"`  // ids of options, as a backend knows them
+	Options     []string `json:"options"` // as Airflow knows them: section.key
+	// Environ are variables that are set before.
+	Environ map[string]string `json:"environ"`
 }
 
 // ids is how many are looked up.

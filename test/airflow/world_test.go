@@ -29,7 +29,7 @@ import (
 // the files are moved below a folder.
 type world struct {
 	user
-	values  map[string]chartValues // before and after
+	values  map[string]chart // before and after
 	aws     *fakeaws.Server
 	account *fakeaws.Account
 	url     string
@@ -37,21 +37,23 @@ type world struct {
 	wanted  map[string]bool // names of the secrets that may be read
 	objects kubelet.Objects
 	role    string // its ARN, where the pod has one
+	// defaults are those of the cluster.
+	defaults injector.Defaults
+}
+
+// chart is what becomes of a chart's values in one of its pods, of which file is another form.
+type chart interface {
+	pod(t *testing.T, file string) *corev1.Pod
 }
 
 // newWorld has the objects of testdata/users in its namespace, and more.
-func newWorld(t *testing.T, u user, values map[string]chartValues, more ...[]byte) *world {
+func newWorld(t *testing.T, u user, values map[string]chart, more ...[]byte) *world {
 	t.Helper()
-	w := &world{user: u, values: values, aws: fakeaws.New(), secrets: userSecrets(u.wants), wanted: map[string]bool{}}
+	w := &world{user: u, values: values, aws: fakeaws.New(), wanted: map[string]bool{}}
 	w.account = w.aws.Account("111122223333")
 	server := httptest.NewServer(w.aws)
 	t.Cleanup(server.Close)
 	w.url = server.URL
-	w.put("airflow/connections/", w.secrets.Connections)
-	w.put("airflow/variables/", w.secrets.Variables)
-	for _, name := range []string{"airflow/connections", "airflow/connections-old/aws_neighbour", "airflow/config/aws_neighbour", "aws_neighbour", "team-b/connections/aws_neighbour"} {
-		w.account.Put(region, fakeaws.Secret{Name: name, String: "postgres://neighbour"})
-	}
 	for _, text := range append(more, readFile(t, "testdata/users/objects.yaml")) {
 		if err := w.objects.Add(text); err != nil {
 			t.Fatal(err)
@@ -60,10 +62,20 @@ func newWorld(t *testing.T, u user, values map[string]chartValues, more ...[]byt
 	return w
 }
 
+// fill puts the user's secrets into the account, and others near them.
+func (w *world) fill() {
+	w.secrets = userSecrets(w.wants)
+	w.put("airflow/connections/", w.secrets.Connections)
+	w.put("airflow/variables/", w.secrets.Variables)
+	for _, name := range []string{"airflow/connections", "airflow/connections-old/aws_neighbour", "airflow/config/aws_neighbour", "aws_neighbour", "team-b/connections/aws_neighbour"} {
+		w.account.Put(region, fakeaws.Secret{Name: name, String: "postgres://neighbour"})
+	}
+}
+
 func (w *world) put(prefix string, secrets []corpus.Secret) {
 	for _, s := range secrets {
 		w.account.Put(region, fakeaws.Secret{Name: prefix + s.Name, String: s.Text(), Binary: s.Bytes(), State: fakeaws.State(s.State)})
-		if w.wants(s.Name) && s.State != string(fakeaws.BeingDeleted) { // which no list has
+		if w.wants(s.Name) && s.State != string(fakeaws.BeingDeleted) { // which a list tells, so that it is not read
 			w.wanted[prefix+s.Name] = true
 		}
 	}
@@ -137,7 +149,7 @@ func (w *world) decide(t *testing.T, pod *corev1.Pod) injector.Decision {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := injector.Injector{FetcherImage: pods.Image}
+	in := injector.Injector{FetcherImage: pods.Image, Defaults: w.defaults}
 	return in.Decide(text, pod.Namespace)
 }
 

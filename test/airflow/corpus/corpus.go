@@ -47,7 +47,7 @@ type Secret struct {
 	labels []string // the parts of a generated value
 }
 
-// Unlisted is the LeftOut of a secret that AWS does not list, so that there is nobody to report it.
+// Unlisted is the LeftOut of a secret that nobody asks for, so that nobody reports it.
 const Unlisted = "unlisted"
 
 // Part is a piece of a value, repeated.

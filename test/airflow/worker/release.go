@@ -14,7 +14,8 @@ import (
 	"strings"
 )
 
-// Release is a release of Airflow, with the amazon provider of its day: ../requirements/NAME.txt.
+// Release is a release of Airflow, with the amazon provider of its day: ../requirements/NAME.txt. 2.8.1 has the plugin
+// airflow-aws-shared-secrets as well, which nothing loads that does not name it.
 type Release struct {
 	Name string
 	// python is the version of Python to run it on; test/python.sh finds or brings it.
