@@ -44,6 +44,8 @@ func parseOptions(value string) ([]contract.Option, error) {
 			return nil, errors.New("an id for each option, as section.key=id, that can be the name of a secret and of a file")
 		case slices.ContainsFunc(options, func(other contract.Option) bool { return other.String() == name }):
 			return nil, errors.New("each option once")
+		case slices.ContainsFunc(options, func(other contract.Option) bool { return other.ID != id && overlap(other.ID, id) }):
+			return nil, errors.New("ids of which none is a folder of another")
 		}
 		o.ID = id
 		options = append(options, o)

@@ -103,7 +103,7 @@ func (c container) formerOption(e envVar) (contract.Option, bool) {
 		return o, ok
 	}
 	o, ok := contract.OptionOfSecretEnv(e.Name)
-	beaten := slices.ContainsFunc(c.Env, func(e envVar) bool { return e.Name == o.Env() || e.Name == o.Env()+"_CMD" })
+	beaten := slices.ContainsFunc(c.Env, func(e envVar) bool { return slices.Contains(o.Rivals(), e.Name) || e.Name == o.Env()+"_CMD" })
 	o.ID, o.Former = e.Value, true
 	return o, ok && !beaten
 }
@@ -120,6 +120,8 @@ func (f *former) takeOption(o contract.Option, e envVar, t target) {
 		mistake("an id in sight: write it out, or set " + Prefix + "config to " + o.String() + "=ID")
 	case !contract.IsFilePath(o.ID) || !secretName.MatchString(o.ID):
 		mistake("an id of the characters AWS allows in the name of a secret, which can be the name of a file")
+	case slices.ContainsFunc(f.options, func(known contract.Option) bool { return known.ID != o.ID && overlap(known.ID, o.ID) }):
+		mistake("an id that is no folder of the id of another option")
 	case at >= 0 && f.options[at].ID != o.ID:
 		mistake("the same id as in the other containers: make them equal, or set " + Prefix + "config to " + o.String() + "=ID")
 	case at < 0:

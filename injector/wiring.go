@@ -65,9 +65,12 @@ func (t target) variables(options []contract.Option) (wanted []corev1.EnvVar, lo
 		})
 		if !o.Former || asked {
 			wanted = append(wanted, command)
-			losers = append(losers, o.Env(), o.Env()+"_SECRET")
+			losers = append(losers, append(o.Rivals(), o.Env()+"_SECRET")...)
 		}
 	}
+	losers = slices.DeleteFunc(losers, func(name string) bool { // an option may be asked for by both of its names
+		return slices.ContainsFunc(wanted, func(e corev1.EnvVar) bool { return e.Name == name })
+	})
 	return wanted, losers
 }
 

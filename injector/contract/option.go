@@ -23,6 +23,23 @@ func (o Option) String() string { return o.Section + "." + o.Key }
 // the secrets backend; Airflow prefers them in this order.
 func (o Option) Env() string { return EnvName(o.Section, o.Key) }
 
+// renamed maps options to their newer names, which Airflow prefers from some version on (deprecated_options of its
+// AirflowConfigParser).
+var renamed = map[string]Option{
+	"core.sql_alchemy_conn":       {Section: "database", Key: "sql_alchemy_conn"},
+	"core.dataset_manager_kwargs": {Section: "core", Key: "asset_manager_kwargs"},
+	"webserver.secret_key":        {Section: "api", Key: "secret_key"},
+}
+
+// Rivals are the variables that Airflow prefers to a command that gives the option.
+func (o Option) Rivals() []string {
+	rivals := []string{o.Env()}
+	if newer, ok := renamed[o.String()]; ok {
+		rivals = append(rivals, newer.Env(), newer.Env()+"_CMD", newer.Env()+"_SECRET")
+	}
+	return rivals
+}
+
 // Command is what Airflow runs to get the value from its file: no shell, and no newline added.
 func (o Option) Command(directory string) string {
 	return "cat " + path.Join(directory, OptionsDirectory, o.ID)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/airflow-secrets/airflow-secrets/injector/contract/pattern"
 )
@@ -38,18 +39,26 @@ func (c Config) Settled() (Config, error) {
 	if shared.ID == "" && shared.Role != nil {
 		shared.ID = AccountOf(shared.Role.ARN)
 	}
+	own := c.Accounts[0].Role
 	switch {
+	case shared.ID != "" && shared.Role != nil && AccountOf(shared.Role.ARN) != shared.ID && (own == nil || own.ARN != shared.Role.ARN):
+		return Config{}, &Error{Code: SharedUnreachable, Detail: fmt.Sprintf("airflow-secrets/shared-role-arn is %s, expected a role of the account %s", shared.Role.ARN, shared.ID)}
 	case shared.ID == "":
 		return Config{}, &Error{Code: SharedUnreachable, Detail: "no account is named: set airflow-secrets/shared-role-arn to a role of it, or airflow-secrets/shared-account to its id and list the ids of its secrets"}
 	case !shared.ByARN():
 		return c, nil
 	}
+	var places, keys []string
 	for _, k := range shared.Kinds() {
 		if k.Discovers() {
-			return Config{}, &Error{Code: SharedUnreachable, Detail: fmt.Sprintf("the %s under %s of the account %s cannot be listed from another account: set airflow-secrets/shared-role-arn "+
-				"to a role of that account that may list and read them, or name their ids in airflow-secrets/shared-%[1]s, which are read by ARN where the resource policies of the secrets allow it",
-				k.Kind, k.SecretPrefix(shared.Separator), shared.ID)}
+			places = append(places, fmt.Sprintf("the %s under %s", k.Kind, k.SecretPrefix(shared.Separator)))
+			keys = append(keys, "airflow-secrets/shared-"+string(k.Kind))
 		}
+	}
+	if len(places) > 0 {
+		return Config{}, &Error{Code: SharedUnreachable, Detail: fmt.Sprintf("%s of the account %s cannot be listed from another account: set airflow-secrets/shared-role-arn "+
+			"to a role of that account that may list and read them, or name their ids in %s, which are read by ARN where the resource policies of the secrets allow it",
+			strings.Join(places, " and "), shared.ID, strings.Join(keys, " and "))}
 	}
 	return c, nil
 }

@@ -164,8 +164,12 @@ func checkOverrides(environ, moved []string) error {
 func checkOptions(environ []string, options []contract.Option) error {
 	var problems []string
 	for _, o := range options {
-		for _, name := range []string{o.Env(), o.Env() + "_CMD"} {
-			if _, ok := lookup(environ, name); ok && (o.Former || name == o.Env()) {
+		rivals := o.Rivals()
+		if o.Former {
+			rivals = append(rivals, o.Env()+"_CMD")
+		}
+		for _, name := range rivals {
+			if _, ok := lookup(environ, name); ok && !replaced(options, name) {
 				problems = append(problems, fmt.Sprintf("%s comes from a Secret or ConfigMap that the pod's envFrom names, and Airflow prefers it to the secret %s: "+
 					"remove it from there, or leave the option to it", name, o.ID))
 			}
@@ -176,6 +180,13 @@ func checkOptions(environ []string, options []contract.Option) error {
 	}
 	slices.Sort(problems)
 	return &contract.Error{Code: contract.OptionOverridden, Detail: strings.Join(problems, "; ")}
+}
+
+// replaced says whether a variable is one that Airflow's containers have anew, for another option.
+func replaced(options []contract.Option, name string) bool {
+	return slices.ContainsFunc(options, func(o contract.Option) bool {
+		return !o.Former && (name == o.Env()+"_CMD" || name == o.Env()+"_SECRET")
+	})
 }
 
 // lookup finds a variable. Of a name that is there twice the last one counts, as in os/exec.

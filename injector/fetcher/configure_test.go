@@ -141,6 +141,7 @@ func TestHiddenOptionsAreRefused(t *testing.T) {
 		"an id, which nobody asks for":    {asked, "AIRFLOW__CORE__FERNET_KEY_SECRET=canary", false},
 		"the option, before the backend":  {former, "AIRFLOW__CORE__FERNET_KEY=canary", true},
 		"a command, before the backend":   {former, "AIRFLOW__CORE__FERNET_KEY_CMD=canary", true},
+		"its newer name":                  {contract.Option{Section: "core", Key: "sql_alchemy_conn", ID: "fernet"}, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD=canary", true},
 		"an id, as the one that is taken": {former, "AIRFLOW__CORE__FERNET_KEY_SECRET=canary", false},
 	}
 	for name, test := range tests {

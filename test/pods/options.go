@@ -56,11 +56,16 @@ func (s seen) options(annotated options) options {
 			own[option] = annotated[option]
 		case isOurs:
 			own[option] = id
-		case fromBackend && !plain && !hasCommand:
+		case fromBackend && !plain && !hasCommand && !s.prefers(newer[option]):
 			own[option] = former.Value
 		}
 	}
 	return own
+}
+
+// prefers says whether the container sets an option in any way.
+func (s seen) prefers(option string) bool {
+	return option != "" && slices.ContainsFunc([]string{"", "_CMD", "_SECRET"}, func(form string) bool { _, ok := s.last(option + form); return ok })
 }
 
 // last finds a variable. Of several with one name the last counts.
@@ -82,10 +87,24 @@ func (o options) wanted() map[string]string {
 	return commands
 }
 
+// newer are the variables of the names that Airflow prefers to older ones, by the variable of the older name.
+var newer = map[string]string{
+	"AIRFLOW__CORE__SQL_ALCHEMY_CONN":       "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+	"AIRFLOW__CORE__DATASET_MANAGER_KWARGS": "AIRFLOW__CORE__ASSET_MANAGER_KWARGS",
+	"AIRFLOW__WEBSERVER__SECRET_KEY":        "AIRFLOW__API__SECRET_KEY",
+}
+
 // lose is true of the variables that would win over a command of ours, and of those whose place it takes.
 func (o options) lose(e element) bool {
 	_, plain := o[e.Name]
 	_, fromBackend := o[strings.TrimSuffix(e.Name, "_SECRET")]
+	for older := range o {
+		for _, form := range []string{"", "_CMD", "_SECRET"} {
+			if name := newer[older]; name != "" && e.Name == name+form && o.wanted()[e.Name] == "" {
+				return true
+			}
+		}
+	}
 	return plain || fromBackend
 }
 
@@ -138,7 +157,7 @@ func checkShared(config contract.Config, pod parts) error {
 // addOption adds a variable by which Airflow gets an option: its value, a command, or an id in the secrets backend. Those
 // of one option may meet in a container, and ids differ between containers.
 func (o object) addOption(c *inputs.Choices) {
-	option := inputs.Of(c, "CORE__FERNET_KEY", "DATABASE__SQL_ALCHEMY_CONN", "CELERY__BROKER_URL", "CORE__DAGS_FOLDER")
+	option := inputs.Of(c, "CORE__FERNET_KEY", "DATABASE__SQL_ALCHEMY_CONN", "CORE__SQL_ALCHEMY_CONN", "CELERY__BROKER_URL", "CORE__DAGS_FOLDER")
 	e := object{"name": "AIRFLOW__" + option, "value": PodCanary}
 	switch c.Below(8) {
 	case 0, 1, 2, 3, 4:
