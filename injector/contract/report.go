@@ -1,5 +1,7 @@
 package contract
 
+import "slices"
+
 // Report says what was delivered and what was not. It lies beside the files as ReportFile and holds no value.
 type Report struct {
 	Version     int         `json:"version"`
@@ -19,6 +21,16 @@ func NewReport() Report {
 		Connections: []Delivered{}, Variables: []Delivered{}, Config: []Delivered{}, Files: []Delivered{},
 		LeftOut: []LeftOut{}, Collisions: []Collision{}, Warnings: []string{},
 	}
+}
+
+// Delivers says whether Airflow gets the thing, from whichever account.
+func (r Report) Delivers(kind Kind, id string) bool {
+	for k, delivered := range map[Kind][]Delivered{Connections: r.Connections, Variables: r.Variables, Options: r.Config, Files: r.Files} {
+		if k == kind && slices.ContainsFunc(delivered, func(d Delivered) bool { return d.ID == id }) {
+			return true
+		}
+	}
+	return false
 }
 
 // Delivered is one entry of a file and the secret it came from.

@@ -51,7 +51,11 @@ func conclude(o Options, log *slog.Logger, report contract.Report, err error, to
 		log.Warn(warning)
 	}
 	for _, l := range report.LeftOut {
-		log.Warn("a secret was left out", slog.String("code", string(l.Code)), slog.String("kind", string(l.Kind)),
+		what := "a secret was left out"
+		if report.Delivers(l.Kind, l.ID) {
+			what = "a secret was passed over"
+		}
+		log.Warn(what, slog.String("code", string(l.Code)), slog.String("kind", string(l.Kind)),
 			slog.String("id", l.ID), slog.String("sentence", l.Sentence))
 	}
 	message := lastWord(report, err)
@@ -100,14 +104,29 @@ func lastWord(report contract.Report, err error) string {
 			parts[0] += fmt.Sprintf(", %s %d", more.kind, more.count)
 		}
 	}
-	if len(report.LeftOut) > 0 {
-		var ids []string
-		for _, l := range report.LeftOut {
-			ids = append(ids, fmt.Sprintf("%s %s (%s)", l.Kind, l.ID, l.Code))
-		}
-		parts = append(parts, fmt.Sprintf("left out %d: %s", len(ids), strings.Join(ids, ", ")))
-	}
+	parts = append(parts, leftOut(report)...)
 	return shorten(strings.Join(append(parts, report.Warnings...), "; "))
+}
+
+// leftOut says what Airflow does not get, and then what it gets from another account than the first that has it.
+func leftOut(report contract.Report) []string {
+	var missed, passedOver []string
+	for _, l := range report.LeftOut {
+		text := fmt.Sprintf("%s %s (%s)", l.Kind, l.ID, l.Code)
+		if report.Delivers(l.Kind, l.ID) {
+			passedOver = append(passedOver, text)
+		} else {
+			missed = append(missed, text)
+		}
+	}
+	var parts []string
+	if len(missed) > 0 {
+		parts = append(parts, fmt.Sprintf("left out %d: %s", len(missed), strings.Join(missed, ", ")))
+	}
+	if len(passedOver) > 0 {
+		parts = append(parts, fmt.Sprintf("passed over %d for those of the other account: %s", len(passedOver), strings.Join(passedOver, ", ")))
+	}
+	return parts
 }
 
 // maxLastWord is a quarter of the most that Kubernetes keeps of a container's termination message: a pod has room for

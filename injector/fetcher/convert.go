@@ -39,6 +39,9 @@ func convert(setup Setup, found source.Found) (map[string][]byte, contract.Repor
 		}
 	}
 	for _, l := range c.leftOut {
+		if c.report.Delivers(l.Kind, l.ID) {
+			l.Sentence += ": that of the other account is delivered instead"
+		}
 		c.report.LeftOut = append(c.report.LeftOut, l.LeftOut)
 	}
 	slices.SortStableFunc(c.report.LeftOut, func(a, b contract.LeftOut) int {

@@ -189,3 +189,30 @@ func TestWordsOfAConnection(t *testing.T) {
 		t.Errorf("the connection is %v", db)
 	}
 }
+
+// What one account cannot give and the other does is not missed, and told as what it is.
+func TestWhatIsPassedOverIsNotLeftOut(t *testing.T) {
+	p := newPod(t)
+	there := p.aws.Account("222222222222")
+	role := there.Role(fakeaws.Role{Name: "airflow", TrustedAccounts: []string{"111122223333"}})
+	p.own.Put(region, fakeaws.Secret{Name: "airflow/connections/db", Binary: []byte{1}})
+	p.put("airflow/connections/bad", "{")
+	there.Put(region, fakeaws.Secret{Name: "shared/connections/db", String: "http://shared"})
+	own := p.config.Accounts[0]
+	own.STSEndpointURL = own.EndpointURL
+	shared := own.Beside()
+	shared.Role, shared.Connections = &contract.Role{ARN: role}, &contract.Names{Prefix: "shared/connections"}
+	p.config.Accounts = []contract.Account{own, shared}
+	if err := p.run(t); err != nil {
+		t.Fatal(err)
+	}
+	const want = "fetched: connections 1, variables 0; left out 1: connections bad (malformed); passed over 1 for those of the other account: connections db (binary)\n"
+	if p.stderr.String() != want {
+		t.Errorf("stderr is %q, expected %q", &p.stderr, want)
+	}
+	for _, l := range p.report(t).LeftOut {
+		if delivered := strings.Contains(l.Sentence, "that of the other account is delivered instead"); delivered != (l.ID == "db") {
+			t.Errorf("%s is told as %q", l.ID, l.Sentence)
+		}
+	}
+}
