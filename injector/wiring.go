@@ -53,16 +53,21 @@ func wireEnv(t target, options []contract.Option) []jsonpatch.Operation {
 	return append(operations, appendTo(path, t.Env != nil, missing)...)
 }
 
+// last is a variable as the kubelet sees it; one that is not there has no name.
+func (c container) last(name string) envVar {
+	e, _ := c.env(name)
+	return e
+}
+
 // variables are those that a container gets, and the names of those that would win over them. An option that the backend
 // has given goes to the containers that asked the backend for it.
 func (t target) variables(options []contract.Option) (wanted []corev1.EnvVar, losers []string) {
 	wanted = slices.Clone(backendEnv)
 	for _, o := range options {
 		command := corev1.EnvVar{Name: o.Env() + "_CMD", Value: o.Command(contract.Directory)}
-		asked := slices.ContainsFunc(t.Env, func(e envVar) bool {
-			_, former := t.formerOption(e)
-			return former && e.Name == o.Env()+"_SECRET" || e.Name == command.Name && e.Value == command.Value
-		})
+		_, asked := t.formerOption(t.last(o.Env() + "_SECRET"))
+		has := t.last(command.Name)
+		asked = asked || has.Value == command.Value && !has.fromElsewhere()
 		if !o.Former || asked {
 			wanted = append(wanted, command)
 			losers = append(losers, append(o.Rivals(), o.Env()+"_SECRET")...)

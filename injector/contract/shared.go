@@ -51,7 +51,7 @@ func (c Config) Settled() (Config, error) {
 	var places, keys []string
 	for _, k := range shared.Kinds() {
 		if k.Discovers() {
-			places = append(places, fmt.Sprintf("the %s under %s", k.Kind, k.SecretPrefix(shared.Separator)))
+			places = append(places, "the "+string(k.Kind)) // whose prefix may be anything that was put into kwargs
 			keys = append(keys, "airflow-secrets/shared-"+string(k.Kind))
 		}
 	}

@@ -151,8 +151,8 @@ func TestSettled(t *testing.T) {
 		"a role of another account":   {&contract.Account{Role: role, ID: "333333333333", Connections: names}, "", "shared-role-arn is arn:aws:iam::222222222222:role/airflow, expected a role of the account 333333333333"},
 		"ids":                         {&contract.Account{ID: "333333333333", Variables: &contract.Names{IDs: []string{"x"}}}, "333333333333", ""},
 		"options, which have ids":     {&contract.Account{ID: "333333333333", Config: names}, "333333333333", ""},
-		"a prefix":                    {&contract.Account{ID: "333333333333", Connections: names}, "", "the connections under core/ of the account 333333333333 cannot be listed"},
-		"two prefixes, told at once":  {&contract.Account{ID: "333333333333", Connections: names, Variables: &contract.Names{Prefix: "other"}}, "", "the connections under core/ and the variables under other/ of the account"},
+		"a prefix":                    {&contract.Account{ID: "333333333333", Connections: names}, "", "the connections of the account 333333333333 cannot be listed"},
+		"two prefixes, told at once":  {&contract.Account{ID: "333333333333", Connections: names, Variables: &contract.Names{Prefix: "other"}}, "", "the connections and the variables of the account"},
 		"a prefix without an account": {&contract.Account{Connections: names}, "", "no account is named"},
 	} {
 		config := contract.Config{Accounts: []contract.Account{own()}}

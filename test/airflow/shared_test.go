@@ -284,7 +284,7 @@ func (w *sharedWorld) checkNoWayIn(ctx context.Context, t *testing.T, program st
 
 func checkBothWays(t *testing.T, said string) {
 	t.Helper()
-	for _, part := range []string{string(contract.SharedUnreachable) + ": ", "org/core/airflow/ of the account 222222222222", "airflow-secrets/shared-role-arn", "airflow-secrets/shared-connections"} {
+	for _, part := range []string{string(contract.SharedUnreachable) + ": ", "the connections and the variables of the account 222222222222", "airflow-secrets/shared-variables", "airflow-secrets/shared-role-arn", "airflow-secrets/shared-connections"} {
 		if !strings.Contains(said, part) {
 			t.Errorf("%q is said, expected it to have %q", said, part)
 		}
