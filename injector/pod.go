@@ -1,6 +1,7 @@
 package injector
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -93,6 +94,10 @@ func (e *envVar) UnmarshalJSON(text []byte) error {
 	type plain envVar
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(text, (*plain)(e)); err != nil {
 		return err
+	}
+	// What is no object, or is there twice, readers understand differently, and some of it goes into our container as it is.
+	if e.fromElsewhere() && (e.ValueFrom[0] != '{' || bytes.Count(text, []byte(`"valueFrom"`)) > 1) {
+		return &json.UnmarshalTypeError{Value: "no object", Type: reflect.TypeFor[map[string]any](), Field: "env.valueFrom"}
 	}
 	e.raw = slices.Clone(text)
 	return nil

@@ -41,11 +41,11 @@ func checkWired(c seen, before, after json.RawMessage, gets options) error {
 
 // element is one of a list: what is read of it, and how it is written.
 type element struct {
-	Name      string    `json:"name"`
-	Value     string    `json:"value"`
-	ValueFrom *struct{} `json:"valueFrom"`
-	MountPath string    `json:"mountPath"`
-	ReadOnly  bool      `json:"readOnly"`
+	Name      string `json:"name"`
+	Value     string `json:"value"`
+	ValueFrom any    `json:"valueFrom"` // whatever it is, nil if there is none
+	MountPath string `json:"mountPath"`
+	ReadOnly  bool   `json:"readOnly"`
 
 	fields fields
 	text   json.RawMessage
