@@ -24,7 +24,8 @@ type Setup struct {
 // now, in the container's environment and in its airflow.cfg. Its errors are *contract.Error; they show no value of a
 // variable or a file, since any may be a key.
 func Configure(o Options) (Setup, error) {
-	text, ok := lookup(o.Environ, contract.ConfigEnv)
+	env := variables(o.Environ)
+	text, ok := env[contract.ConfigEnv]
 	if !ok {
 		return Setup{}, &contract.Error{Code: contract.InvalidConfig, Detail: contract.ConfigEnv + " is not set"}
 	}
@@ -32,28 +33,28 @@ func Configure(o Options) (Setup, error) {
 	if err != nil || config.TakeOver == nil {
 		return Setup{Config: config}, err
 	}
-	return takeOver(o, config)
+	return takeOver(o, env, config)
 }
 
-func takeOver(o Options, config contract.Config) (Setup, error) {
-	if err := checkOverrides(o.Environ, config.TakeOver.Moved); err != nil {
+func takeOver(o Options, env map[string]string, config contract.Config) (Setup, error) {
+	if err := checkOverrides(env, config.TakeOver.Moved); err != nil {
 		return Setup{}, err
 	}
-	if err := checkOptions(o.Environ, config.Options); err != nil {
+	if err := checkOptions(env, config.Options); err != nil {
 		return Setup{}, err
 	}
-	places, err := places(o, config.TakeOver.ConfigFile)
+	places, err := places(o, env, config.TakeOver.ConfigFile)
 	if err != nil {
 		return Setup{}, err
 	}
-	config.Warnings = append(config.Warnings, unseen(o.Environ, config.TakeOver.ConfigFile)...)
-	finder := contract.Finder{Places: places, Env: variables(o.Environ), Workers: config.TakeOver.Workers, Options: config.Options}
+	config.Warnings = append(config.Warnings, unseen(env, config.TakeOver.ConfigFile)...)
+	finder := contract.Finder{Places: places, Env: env, Workers: config.TakeOver.Workers, Options: config.Options}
 	former, err := finder.Find()
 	if err != nil {
 		return Setup{}, err
 	}
 	if former.Name != "" {
-		if config, err = follow(former, config, o.Environ); err != nil {
+		if config, err = follow(former, config, env); err != nil {
 			return Setup{}, err
 		}
 	}
@@ -63,7 +64,7 @@ func takeOver(o Options, config contract.Config) (Setup, error) {
 
 // follow takes the backend's arguments, and the region that boto3 would take: AWS_DEFAULT_REGION, where AWS's other SDKs look
 // at AWS_REGION first.
-func follow(former contract.Backend, config contract.Config, environ []string) (contract.Config, error) {
+func follow(former contract.Backend, config contract.Config, env map[string]string) (contract.Config, error) {
 	endpoint := config.Accounts[0].EndpointURL
 	taken, warnings, err := config.TakeKwargs(former)
 	if err != nil {
@@ -73,14 +74,14 @@ func follow(former contract.Backend, config contract.Config, environ []string) (
 	if own.EndpointURL != endpoint && strings.HasPrefix(strings.ToLower(own.EndpointURL), "http:") {
 		warnings = append(warnings, "the kwarg endpoint_url is http: secrets cross the network unencrypted")
 	}
-	own.Region = cmp.Or(own.Region, variables(environ)["AWS_DEFAULT_REGION"])
+	own.Region = cmp.Or(own.Region, env["AWS_DEFAULT_REGION"])
 	taken.Warnings = slices.Concat(config.Warnings, warnings)
 	return taken, nil
 }
 
 // places are where Airflow looks for its options: the environment first, then airflow.cfg, where it has one.
-func places(o Options, configFile string) ([]contract.Lookup, error) {
-	inEnv := contract.InEnv(func(name string) (string, bool) { return lookup(o.Environ, name) })
+func places(o Options, env map[string]string, configFile string) ([]contract.Lookup, error) {
+	inEnv := contract.InEnv(func(name string) (string, bool) { value, ok := env[name]; return value, ok })
 	all := []contract.Lookup{selfContained(inEnv)}
 	if configFile == "" {
 		return all, nil
@@ -101,10 +102,10 @@ func places(o Options, configFile string) ([]contract.Lookup, error) {
 
 // unseen warns of an airflow.cfg elsewhere than where the webhook could see it: this container has the variables that move it
 // only where they come from Secrets and ConfigMaps.
-func unseen(environ []string, configFile string) []string {
+func unseen(env map[string]string, configFile string) []string {
 	seen := cmp.Or(configFile, path.Join(contract.AirflowHome, "airflow.cfg"))
 	for name, file := range map[string]string{"AIRFLOW_CONFIG": "", "AIRFLOW_HOME": "airflow.cfg"} {
-		value, ok := lookup(environ, name)
+		value, ok := env[name]
 		if elsewhere := path.Join(value, file); ok && value != "" && elsewhere != seen {
 			return []string{fmt.Sprintf("%s comes from a Secret or ConfigMap and says that airflow.cfg is %s, which is not seen: write %s out in env, or give the settings of its secrets backend in annotations", name, elsewhere, name)}
 		}
@@ -142,10 +143,10 @@ func selfContained(in contract.Lookup) contract.Lookup {
 
 // checkOverrides refuses variables that come by envFrom, so that no patch could take them from Airflow, and that give
 // LocalFilesystemBackend an argument that it does not know: Airflow 3.2 and later would not start.
-func checkOverrides(environ, moved []string) error {
+func checkOverrides(env map[string]string, moved []string) error {
 	var problems []string
 	for _, of := range contract.BackendEnv() {
-		for name := range variables(environ) {
+		for name := range env {
 			if strings.HasPrefix(name, of.KwargPrefix) && !slices.Contains(moved, name) {
 				problems = append(problems, fmt.Sprintf("%s comes from a Secret or ConfigMap that the pod's envFrom names, and gives an argument to "+
 					"LocalFilesystemBackend, which does not know it: move it into %s", name, of.Kwargs))
@@ -161,7 +162,7 @@ func checkOverrides(environ, moved []string) error {
 
 // checkOptions refuses variables that come by envFrom and that Airflow prefers to the command which gives it the secret: the
 // option itself, and for one that it has taken from the backend until now also another command.
-func checkOptions(environ []string, options []contract.Option) error {
+func checkOptions(env map[string]string, options []contract.Option) error {
 	var problems []string
 	for _, o := range options {
 		rivals := o.Rivals()
@@ -169,7 +170,7 @@ func checkOptions(environ []string, options []contract.Option) error {
 			rivals = append(rivals, o.Env()+"_CMD")
 		}
 		for _, name := range rivals {
-			if _, ok := lookup(environ, name); ok && !replaced(options, name) {
+			if _, ok := env[name]; ok && !replaced(options, name) {
 				problems = append(problems, fmt.Sprintf("%s comes from a Secret or ConfigMap that the pod's envFrom names, and Airflow prefers it to the secret %s: "+
 					"remove it from there, or leave the option to it", name, o.ID))
 			}
@@ -189,13 +190,7 @@ func replaced(options []contract.Option, name string) bool {
 	})
 }
 
-// lookup finds a variable. Of a name that is there twice the last one counts, as in os/exec.
-func lookup(environ []string, name string) (value string, ok bool) {
-	value, ok = variables(environ)[name]
-	return value, ok
-}
-
-// variables maps the names of an environment to its values.
+// variables maps the names of an environment to its values. Of a name that is there twice the last one counts, as in os/exec.
 func variables(environ []string) map[string]string {
 	all := make(map[string]string, len(environ))
 	for _, variable := range environ {
