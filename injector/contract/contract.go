@@ -32,6 +32,14 @@ type Config struct {
 	// Timeout bounds the whole run, retries included.
 	Timeout Duration `json:"timeout"`
 	Read    Read     `json:"read"`
+	// Deliver is how Airflow gets what was read. Empty: as files.
+	Deliver Deliver `json:"deliver,omitempty"`
+	// ExecDirectory receives EnvFile and the fetcher itself, for containers that run under it. It is absolute, and empty
+	// unless Deliver is DeliverEnv.
+	ExecDirectory string `json:"execDirectory,omitempty"`
+	// Entrypoint is the image's, which stands in the command of each container that named no command. A later admission has
+	// to tell it from a command of the pod's own.
+	Entrypoint []string `json:"entrypoint,omitempty"`
 	// OnMissing, OnInvalid and OnEmpty say whether the run fails for a secret that is asked for by id and not there, for a
 	// value that Airflow cannot use, and for nothing at all to deliver. An empty one depends: see the fetcher.
 	OnMissing Response `json:"onMissing,omitempty"`
@@ -61,6 +69,19 @@ const (
 
 // Reads lists the ways to read, in the order in which they are documented.
 func Reads() []Read { return []Read{ReadAuto, ReadBatch, ReadSingle} }
+
+// Deliver is how what was read reaches Airflow.
+type Deliver string
+
+// The ways to deliver: files that Airflow's LocalFilesystemBackend reads, or environment variables that the fetcher sets
+// before it becomes the container's own command.
+const (
+	DeliverFiles Deliver = "files"
+	DeliverEnv   Deliver = "env"
+)
+
+// Deliveries lists the ways to deliver, in the order in which they are documented.
+func Deliveries() []Deliver { return []Deliver{DeliverFiles, DeliverEnv} }
 
 // Response is what a run does about something that is not as it should be.
 type Response string
@@ -111,8 +132,12 @@ func (c Config) validate() error {
 	switch {
 	case c.Version < 1:
 		return fmt.Errorf("version is %d, expected 1 or more", c.Version)
-	case !path.IsAbs(c.Directory) || path.Clean(c.Directory) != c.Directory || c.Directory == "/":
+	case !isFolder(c.Directory):
 		return fmt.Errorf("directory is %q, expected an absolute path such as %s", c.Directory, Directory)
+	case c.Deliver != "" && !slices.Contains(Deliveries(), c.Deliver):
+		return fmt.Errorf("deliver is %q, expected one of %v", c.Deliver, Deliveries())
+	case c.Deliver == DeliverEnv && (!isFolder(c.ExecDirectory) || c.ExecDirectory == c.Directory):
+		return fmt.Errorf("execDirectory is %q, expected an absolute path such as %s that is not the directory", c.ExecDirectory, ExecDirectory)
 	case c.Timeout <= 0:
 		return fmt.Errorf("timeout is %v, expected more than zero", time.Duration(c.Timeout))
 	case c.FileMode&0o400 == 0:
@@ -139,6 +164,11 @@ func (c Config) validate() error {
 		}
 	}
 	return nil
+}
+
+// isFolder says whether a path is absolute, clean and not the root.
+func isFolder(name string) bool {
+	return path.IsAbs(name) && path.Clean(name) == name && name != "/"
 }
 
 // Duration is a time.Duration that reads and writes itself as text, such as "2m0s".

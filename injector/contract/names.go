@@ -24,6 +24,23 @@ const (
 	TokenFile       = TokenDirectory + "/token"
 )
 
+// What containers that get environment variables need beside the folder above: a volume with the program that sets them,
+// and the variables. It is one of its own, since the program may not be where only data is expected.
+const (
+	ExecVolumeName = "airflow-secrets-exec"
+	ExecDirectory  = "/var/run/secrets/airflow-exec"
+	// ExecProgram and EnvFile are the files in Config.ExecDirectory.
+	ExecProgram = "fetcher"
+	EnvFile     = "airflow.env"
+	// ExecCommand has the program set the variables of the EnvFile beside it and become the command that follows.
+	ExecCommand = "exec"
+)
+
+// Exec is a container's command under the program that sets the variables.
+func Exec(command []string) []string {
+	return append([]string{path.Join(ExecDirectory, ExecProgram), ExecCommand, "--"}, command...)
+}
+
 // Variables with the access key of a Secret that an annotation names (credentials-secret). They have names of their own, so
 // that no key that the pod has otherwise is taken for it.
 const (
