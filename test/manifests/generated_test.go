@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/airflow-secrets/airflow-secrets/test/helm"
 )
 
 var update = flag.Bool("update", false, "write what is generated")
@@ -81,9 +83,10 @@ var ofHelm = regexp.MustCompile(`(?m)^(# Source: .*| +helm\.sh/chart: .*| +app\.
 // install is install.yaml: the chart with its defaults, without what is Helm's.
 func install(t *testing.T) []byte {
 	t.Helper()
-	text, err := template(t, helm4, "--skip-tests")
+	text, err := template(t, helm.Four, "--skip-tests")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append([]byte(installHeader), ofHelm.ReplaceAll(text, nil)...)
+	text = regexp.MustCompile(`\n{2,}`).ReplaceAll(ofHelm.ReplaceAll(text, nil), []byte("\n"))
+	return append([]byte(installHeader), text...)
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +20,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	sigsyaml "sigs.k8s.io/yaml"
+
+	"github.com/airflow-secrets/airflow-secrets/test/helm"
 )
 
 const (
@@ -33,20 +34,21 @@ const (
 // buildLimit is for a Helm that has to be built first, on a machine that does much else.
 const buildLimit = 20 * time.Minute
 
-var built = sync.OnceValues(func() (map[string]helm, error) {
+var built = sync.OnceValues(func() (map[string]helm.Helm, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), buildLimit)
 	defer cancel()
-	found := map[string]helm{}
-	checkout, err := filepath.Abs(root)
-	for _, module := range majors() {
-		if err == nil {
-			found[module], err = newHelm(ctx, checkout, module)
+	found := map[string]helm.Helm{}
+	for _, module := range helm.Majors() {
+		h, err := helm.Build(ctx, root, module)
+		if err != nil {
+			return nil, err
 		}
+		found[module] = h
 	}
-	return found, err
+	return found, nil
 })
 
-func helmOf(t *testing.T, module string) helm {
+func helmOf(t *testing.T, module string) helm.Helm {
 	t.Helper()
 	all, err := built()
 	if err != nil {
@@ -60,7 +62,7 @@ func template(t *testing.T, module string, args ...string) ([]byte, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	return helmOf(t, module).run(ctx, append([]string{"template", release, chartDir, "--namespace", namespace, "--kube-version", "1.30.0"}, args...)...)
+	return helmOf(t, module).Run(ctx, append([]string{"template", release, chartDir, "--namespace", namespace, "--kube-version", "1.30.0"}, args...)...)
 }
 
 // manifest is one rendered object: who it is, and its YAML.
@@ -151,7 +153,7 @@ func decodeStrictly(m manifest) error {
 // render gives the objects of the chart with values, by Helm 4. TestMajorsAgree says that Helm 3 gives the same.
 func render(t *testing.T, args ...string) objects {
 	t.Helper()
-	text, err := template(t, helm4, args...)
+	text, err := template(t, helm.Four, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
