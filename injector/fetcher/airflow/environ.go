@@ -21,8 +21,7 @@ func VariableName(id string) string { return "AIRFLOW_VAR_" + strings.ToUpper(id
 
 // ConnectionText gives the text of an AIRFLOW_CONN_ variable. It is made by the rules of Connection, since Airflow takes it
 // apart as it takes apart what SecretsManagerBackend gives (deserialize_connection of airflow/secrets/base_secrets.py): JSON
-// where it starts with a brace, which is why an extra keeps its name, and anything else as a URI. Errors are those of
-// Connection.
+// where it starts with a brace, and anything else as a URI. Errors are those of Connection.
 func ConnectionText(value secret.Value, how Reading) (secret.Value, error) {
 	entry, err := connection(value.Unwrap(), how)
 	if err != nil {
@@ -31,12 +30,21 @@ func ConnectionText(value secret.Value, how Reading) (secret.Value, error) {
 	if entry.kind == jsonString {
 		return secret.New(string(entry.text)), nil
 	}
-	for i, m := range entry.members {
-		if string(m.key) == "extra_dejson" {
-			entry.members[i].key = []rune("extra")
+	forFromJSON(entry.members)
+	return secret.New(ascii(entry)), nil
+}
+
+// forFromJSON writes fields for Connection.from_json (airflow/models/connection.py), where a file has them for Connection
+// itself: an object is an extra as well, and a port of zero has to be true to Python, since it takes no other for a port.
+func forFromJSON(fields []member) {
+	for i, f := range fields {
+		switch {
+		case string(f.key) == "extra_dejson":
+			fields[i].key = []rune("extra")
+		case string(f.key) == "port" && !f.value.truth():
+			fields[i].value = textValue("0")
 		}
 	}
-	return secret.New(ascii(entry)), nil
 }
 
 // VariableText gives the text of an AIRFLOW_VAR_ variable: the secret's own. Errors are those of Variable.
