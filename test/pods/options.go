@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -42,10 +43,10 @@ func optionVariables() []string {
 	return names
 }
 
-// options are those that a container of Airflow's gets: the annotation's; beside them those that it has taken from the
+// options are those that a container of Airflow's gets: the annotation's, be they by commands or by the variables themselves; beside them those that it has taken from the
 // backend, if nothing else that it has would win over that; and those that it gets from our files already.
 func (s seen) options(annotated options) options {
-	own := options{}
+	own := maps.Clone(annotated)
 	for _, option := range optionVariables() {
 		_, plain := s.last(option)
 		command, hasCommand := s.last(option + "_CMD")
@@ -53,7 +54,6 @@ func (s seen) options(annotated options) options {
 		id, isOurs := strings.CutPrefix(command.Value, commandStart)
 		switch {
 		case annotated[option] != "":
-			own[option] = annotated[option]
 		case isOurs:
 			own[option] = id
 		case fromBackend && !plain && !hasCommand && !s.prefers(newer[option]):
@@ -82,7 +82,9 @@ func (s seen) last(name string) (element, bool) {
 func (o options) wanted() map[string]string {
 	commands := map[string]string{}
 	for option, id := range o {
-		commands[option+"_CMD"] = commandStart + id
+		if slices.Contains(optionVariables(), option) {
+			commands[option+"_CMD"] = commandStart + id
+		}
 	}
 	return commands
 }
@@ -97,7 +99,8 @@ var newer = map[string]string{
 // lose is true of the variables that would win over a command of ours, and of those whose place it takes.
 func (o options) lose(e element) bool {
 	_, plain := o[e.Name]
-	_, fromBackend := o[strings.TrimSuffix(e.Name, "_SECRET")]
+	former := strings.TrimSuffix(e.Name, "_SECRET")
+	fromBackend := o[former] != "" && slices.Contains(optionVariables(), former)
 	for older := range o {
 		for _, form := range []string{"", "_CMD", "_SECRET"} {
 			if name := newer[older]; name != "" && e.Name == name+form && o.wanted()[e.Name] == "" {
