@@ -117,7 +117,7 @@ func partsOf(all corpus.Corpus) (parts []corpus.Corpus) {
 // checkEnvReport wants every secret to be delivered or left out, and every one that is delivered to be a variable.
 func checkEnvReport(t *testing.T, all corpus.Corpus, folder string, report contract.Report) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(folder+strings.TrimPrefix(contract.ExecDirectory, contract.Directory), contract.EnvFile))
+	text, err := os.ReadFile(envFileBeside(folder))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,6 +146,11 @@ func checkEnvReport(t *testing.T, all corpus.Corpus, folder string, report contr
 			}
 		}
 	}
+}
+
+// envFileBeside is the file with the variables, in the folder that lies beside another one as in a pod.
+func envFileBeside(folder string) string {
+	return filepath.Join(folder+strings.TrimPrefix(contract.ExecDirectory, contract.Directory), contract.EnvFile)
 }
 
 // allowedOfVariables are all that may differ with variables.

@@ -28,6 +28,8 @@ type Store struct {
 	Kwargs map[string]any
 	// Deliver is how the worker that we inject gets them. Empty: as files.
 	Deliver contract.Deliver
+	// Annotations are more of them, without our prefix.
+	Annotations map[string]string
 }
 
 // kwargs are all of the backend's keyword arguments, as JSON.
@@ -117,6 +119,9 @@ func annotated(s Store) (pod map[string]any, err error) {
 	}
 	if s.Deliver != "" {
 		annotations["airflow-secrets/deliver"] = string(s.Deliver)
+	}
+	for key, value := range s.Annotations {
+		annotations["airflow-secrets/"+key] = value
 	}
 	return map[string]any{
 		"apiVersion": "v1", "kind": "Pod",
