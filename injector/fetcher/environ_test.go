@@ -268,13 +268,13 @@ func TestOptionsAreVariablesWhereNoCommandSetsThem(t *testing.T) {
 	if report := p.report(t); fmt.Sprint(ids(report.Config)) != "[both keys/fernet plain]" {
 		t.Errorf("the report has %v", report.Config)
 	}
-	for _, changed := range []string{"a$NAME", "${a}", "~/x", "a\x00"} {
+	for _, changed := range []string{"a$HUNTER2", "${HUNTER2}", "~HUNTER2", "HUNTER2\x00"} {
 		p := prepare()
 		p.put("airflow/config/plain", changed)
 		err := p.run(t)
 		expectCode(t, err, contract.IDsUnusable, "config plain (")
-		if strings.Contains(err.Error(), changed) {
-			t.Errorf("the error shows the value: %v", err)
+		if strings.Contains(err.Error(), "HUNTER2") { // which may be the end of a password
+			t.Errorf("the error shows a part of the value: %v", err)
 		}
 		p.expectNothing(t)
 	}
