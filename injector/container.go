@@ -135,7 +135,7 @@ func (p *pod) fetcherContainer(s settings, config contract.Config, targets []tar
 		Command:                  []string{contract.Command},
 		Env:                      slices.Concat([]any{corev1.EnvVar{Name: contract.ConfigEnv, Value: text}}, p.downward(), know.env),
 		EnvFrom:                  know.envFrom,
-		Resources:                s.requirements(p.guaranteed()),
+		Resources:                s.resources.requirements(p.guaranteed()),
 		SecurityContext:          p.restricted(targets),
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 		VolumeMounts:             slices.Concat([]any{corev1.VolumeMount{Name: contract.VolumeName, MountPath: contract.Directory}}, s.execMount(), s.tokenMount(), know.mounts),

@@ -126,8 +126,6 @@ func (in *Injector) setting(s settings, r row) Setting {
 		return out // which a webhook tells anyway
 	case r.builtIn == "":
 		out.By = ""
-	case r.key == "resources" && s.deliver == contract.DeliverEnv:
-		out.Value = strings.Replace(out.Value, defaultMemory, envMemory, 1)
 	}
 	return out.hide(r.hidden)
 }

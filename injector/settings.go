@@ -37,7 +37,6 @@ type settings struct {
 	containers []string // empty: to be recognised
 	image      string   // empty: Injector.FetcherImage
 	resources  resources
-	openMemory bool // whether the limit of memory is the default
 	fileMode   contract.FileMode
 
 	annotations, defaults map[string]string // where the values come from

@@ -149,6 +149,10 @@ func wireMounts(t target, by contract.Deliver) []jsonpatch.Operation {
 // LocalFilesystemBackend of the pod's own can go: its files are on no volume that Airflow's charts know of.
 func (p *pod) warnings(s settings, targets []target, before former) []string {
 	var warnings []string
+	becomes := " is replaced"
+	if s.deliver == contract.DeliverEnv {
+		becomes = " is removed"
+	}
 	for _, name := range p.missing(s.containers) {
 		warnings = append(warnings, s.subject("containers")+": the pod has no container "+name)
 	}
@@ -157,12 +161,12 @@ func (p *pod) warnings(s settings, targets []target, before former) []string {
 			e, ok := t.env(v.Kwargs)
 			backend, _ := t.env(v.Backend)
 			if ok && backend.Value == contract.LocalFilesystemBackend && e.Value != contract.BackendKwargs(contract.Directory) {
-				warnings = append(warnings, shown(t.Name)+": "+v.Kwargs+" is replaced")
+				warnings = append(warnings, shown(t.Name)+": "+v.Kwargs+becomes)
 			}
 		}
 	}
 	for _, name := range p.bare(before.commandless) {
-		warnings = append(warnings, shown(name)+" has neither command nor args: it runs "+Prefix+"entrypoint, without the image's CMD")
+		warnings = append(warnings, shown(name)+" has no command and no args: its image's CMD is not run")
 	}
 	return warnings
 }
