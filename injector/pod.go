@@ -249,12 +249,13 @@ func (c container) mounts(volume string) bool {
 // isWired says whether an earlier pass has given the container the files, or the program that sets the variables. To mount
 // them alone would not do: any container may do that.
 func (c container) isWired() bool {
-	mounts := slices.ContainsFunc(c.VolumeMounts, func(m volumeMount) bool {
-		return m.Name == contract.VolumeName && m.MountPath == contract.Directory
-	})
-	return mounts && (c.wrappings() > 0 || slices.ContainsFunc(c.Env, func(e envVar) bool {
-		return e.Name == backends[0].Backend && e.Value == contract.LocalFilesystemBackend
+	return c.mountsAt(contract.VolumeName, contract.Directory) && (c.wrappings() > 0 || slices.ContainsFunc(c.Env, func(e envVar) bool {
+		return e.Name == backends[0].Backend && (e.Value == contract.LocalFilesystemBackend || e.Value == "" && c.mountsAt(contract.ExecVolumeName, contract.ExecDirectory))
 	}))
+}
+
+func (c container) mountsAt(volume, directory string) bool {
+	return slices.ContainsFunc(c.VolumeMounts, func(m volumeMount) bool { return m.Name == volume && m.MountPath == directory })
 }
 
 // shared are the volumes of ours that Airflow's containers mount, and where.

@@ -28,10 +28,15 @@ func annotatedOptions(pod parts) options {
 	}
 	for entry := range strings.SplitSeq(value, ",") {
 		name, id, _ := strings.Cut(strings.TrimSpace(entry), "=")
-		section, key, _ := strings.Cut(name, ".")
-		all["AIRFLOW__"+strings.ToUpper(section)+"__"+strings.ToUpper(key)] = id
+		dot := max(strings.LastIndex(name, "."), 0)
+		all[variableOf(name[:dot], strings.TrimPrefix(name[dot:], "."))] = id
 	}
 	return all
+}
+
+// variableOf is the variable that sets an option. A dot in the section becomes an underscore.
+func variableOf(section, key string) string {
+	return "AIRFLOW__" + strings.ToUpper(strings.ReplaceAll(section, ".", "_")) + "__" + strings.ToUpper(key)
 }
 
 // optionVariables are the variables that set an option which Airflow takes from a command or from a backend.
@@ -115,7 +120,7 @@ func (o options) lose(e element) bool {
 func checkOptions(config contract.Config, annotated options, containers []options) error {
 	told := options{}
 	for _, o := range config.Options {
-		variable := "AIRFLOW__" + strings.ToUpper(o.Section) + "__" + strings.ToUpper(o.Key)
+		variable := variableOf(o.Section, o.Key)
 		if _, twice := told[variable]; twice {
 			return fmt.Errorf("the fetcher is told twice of the option %s", o)
 		}

@@ -159,8 +159,11 @@ func (s seen) isSide() bool    { return slices.Contains(sideNames, s.Name) }
 func (s seen) isAirflow() bool { return slices.Contains(airflowNames, s.Name) }
 func (s seen) isWired() bool {
 	_, wrapped := unwrapped(s.Command)
+	runs := slices.ContainsFunc(s.VolumeMounts, func(e element) bool {
+		return e.Name == contract.ExecVolumeName && e.MountPath == contract.ExecDirectory
+	})
 	return slices.ContainsFunc(s.VolumeMounts, element.isOurMount) && (wrapped || slices.ContainsFunc(s.Env, func(e element) bool {
-		return e.Name == contract.BackendEnv()[0].Backend && e.Value == contract.LocalFilesystemBackend
+		return e.Name == contract.BackendEnv()[0].Backend && (e.Value == contract.LocalFilesystemBackend || runs && e.Value == "")
 	}))
 }
 func (s seen) isMesh() bool {
