@@ -74,7 +74,7 @@ func (in *Injector) Decide(raw []byte, _ string) Decision {
 
 // inject works out the operations. Each part is added to the document as the parts before have left it.
 func (p *pod) inject(s settings, targets []target, before former) Decision {
-	warnings := slices.Concat(s.warnings(), p.warnings(s, targets), before.warnings)
+	warnings := slices.Concat(s.warnings(), p.warnings(s, targets, before), before.warnings)
 	config, err := s.contract(before)
 	if err != nil {
 		return failed(err)
@@ -85,9 +85,9 @@ func (p *pod) inject(s settings, targets []target, before former) Decision {
 		return failed(err)
 	}
 	var operations []jsonpatch.Operation
-	operations = append(operations, p.addVolumes(s)...)
+	operations = append(operations, p.volumes(s, targets)...)
 	for _, t := range targets {
-		operations = append(operations, wire(t, before.options)...)
+		operations = append(operations, wire(t, s, before)...)
 	}
 	operations = append(operations, ours...)
 	operations = append(operations, p.setStatus(contract.Injected)...)
