@@ -87,13 +87,20 @@ func serveMetrics(host string, port int) (*part, error) {
 	return p, nil
 }
 
-// serveUntil serves until ctx is done and the requests of that moment are answered.
+// scrapeLimit bounds how long a scrape holds the stop. The next process can be scraped.
+const scrapeLimit = time.Second
+
+// serveUntil serves until ctx is done and the requests of that moment are answered, or have taken too long.
 func serveUntil(ctx context.Context, server *http.Server, listener net.Listener) error {
 	shutdown := make(chan error, 1)
 	context.AfterFunc(ctx, func() {
-		limited, cancel := context.WithTimeout(context.Background(), exchangeLimit)
+		limited, cancel := context.WithTimeout(context.Background(), scrapeLimit)
 		defer cancel()
-		shutdown <- server.Shutdown(limited)
+		err := server.Shutdown(limited)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = server.Close()
+		}
+		shutdown <- err
 	})
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err

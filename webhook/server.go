@@ -47,7 +47,9 @@ const (
 	// readLimit bounds reading a request. It is what the API server itself waits where a webhook configuration names no
 	// timeoutSeconds.
 	readLimit = 10 * time.Second
-	// exchangeLimit bounds the whole of it. It leaves time to tell the client of a request that was cut off.
+	// exchangeLimit bounds the whole of it. It leaves time to tell the client of a request that was cut off. It bounds the
+	// stop after draining, too: net/http hangs up on connections without a request, and after 5 seconds on those that have
+	// not sent all of their first one's headers.
 	exchangeLimit = readLimit + 5*time.Second
 	// startLimit bounds the time until the server answers a TLS handshake of its own.
 	startLimit = 10 * time.Second
@@ -66,6 +68,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if _, err := register(ctrlmetrics.Registry, o.Certificates); err != nil {
 		return err
 	}
+	defer ctrlmetrics.Registry.Unregister(o.Certificates)
 	certificate := start("keeping the serving certificate", o.Certificates.Run)
 	defer certificate.stopInto(&err)
 
