@@ -79,10 +79,10 @@ func serveMetrics(host string, port int) (*part, error) {
 		Handler:        mux,
 		ReadTimeout:    readLimit,
 		WriteTimeout:   exchangeLimit,
-		IdleTimeout:    90 * time.Second,
-		MaxHeaderBytes: 64 << 10,
+		IdleTimeout:    idleLimit,
+		MaxHeaderBytes: maxHeaders,
 	}
-	p := start("serving metrics on "+address, func(ctx context.Context) error { return serveUntil(ctx, server, listener) })
+	p := start("serving metrics on "+address, func(ctx context.Context) error { return serveUntil(ctx, server, listener, scrapeLimit) })
 	p.address = address
 	return p, nil
 }
@@ -91,10 +91,10 @@ func serveMetrics(host string, port int) (*part, error) {
 const scrapeLimit = time.Second
 
 // serveUntil serves until ctx is done and the requests of that moment are answered, or have taken too long.
-func serveUntil(ctx context.Context, server *http.Server, listener net.Listener) error {
+func serveUntil(ctx context.Context, server *http.Server, listener net.Listener, limit time.Duration) error {
 	shutdown := make(chan error, 1)
 	context.AfterFunc(ctx, func() {
-		limited, cancel := context.WithTimeout(context.Background(), scrapeLimit)
+		limited, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
 		err := server.Shutdown(limited)
 		if errors.Is(err, context.DeadlineExceeded) {

@@ -267,6 +267,20 @@ func TestReadyWhenTheCertificateIs(t *testing.T) {
 	}
 }
 
+// Headers are read to their limit and no further, so that many connections with large ones take little memory.
+func TestHeadersAreBounded(t *testing.T) {
+	s := startServer(t, Options{})
+	request, err := http.NewRequest(http.MethodGet, s.url+"/healthz", nil)
+	must(t, err)
+	request.Header.Set("X", strings.Repeat("x", 2*maxHeaders))
+	response, err := s.client.Do(request)
+	must(t, err)
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("HTTP status %d", response.StatusCode)
+	}
+}
+
 // A client that has begun a request and never ends it does not hold the server, so that the kubelet need not kill it.
 func TestStalledClientDoesNotHoldTheStop(t *testing.T) {
 	if testing.Short() {
@@ -297,11 +311,13 @@ func TestTwoServersInOneProcess(t *testing.T) {
 	}
 }
 
+// unusedPort is one that nobody listens on.
 func unusedPort(t *testing.T) int {
 	t.Helper()
-	port, err := freePort("127.0.0.1")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	return port
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
 }
 
 func TestMetrics(t *testing.T) {
@@ -365,7 +381,7 @@ func TestStartFails(t *testing.T) {
 	}{
 		"port taken":          {Options{Port: port, MetricsPort: unusedPort(t)}, []string{"127.0.0.1:" + strconv.Itoa(port), "address already in use", "--port"}},
 		"metrics port taken":  {Options{MetricsPort: port}, []string{"metrics", "address already in use", "--metrics-port"}},
-		"no such own address": {Options{Host: "192.0.2.1"}, []string{"looking for a free port", "192.0.2.1"}},
+		"no such own address": {Options{Host: "192.0.2.1"}, []string{"listening for reviews", "192.0.2.1"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
