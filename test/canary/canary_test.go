@@ -26,6 +26,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/airflow-secrets/airflow-secrets/certs"
 	"github.com/airflow-secrets/airflow-secrets/injector"
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 	"github.com/airflow-secrets/airflow-secrets/injector/fetcher"
@@ -128,11 +129,14 @@ func startWebhook(t *testing.T) *running {
 	port := listener.Addr().(*net.TCPAddr).Port
 	must(t, listener.Close())
 	w.metrics = fmt.Sprintf("http://127.0.0.1:%d/metrics", port)
+	log := slog.New(slog.NewJSONHandler(&w.log, nil))
+	certificate, err := certs.FromFiles(dir, log)
+	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- webhook.Run(ctx, webhook.Options{Host: "127.0.0.1", MetricsPort: port, CertDir: dir,
-			Injector: &injector.Injector{FetcherImage: "fetcher:test"}, Log: slog.New(slog.NewJSONHandler(&w.log, nil))})
+		ended <- webhook.Run(ctx, webhook.Options{Host: "127.0.0.1", MetricsPort: port, Certificates: certificate,
+			Injector: &injector.Injector{FetcherImage: "fetcher:test"}, Log: log})
 	}()
 	t.Cleanup(func() {
 		cancel()
