@@ -59,6 +59,7 @@ func (p *pod) mend(path string, at int, wanted initContainer, config, earlier co
 	if earlier.Image == wanted.Image {
 		wanted.Image = old.Image // maybe a mirror, by a webhook of the cluster that would not look again
 	}
+	wanted.ImagePullPolicy = "" // the API server has set one by now, and its AlwaysPullImages may have changed ours
 	there, err := document(list[at])
 	if err != nil {
 		return nil, fmt.Errorf("reading our container: %w", err)
@@ -116,6 +117,7 @@ func (f former) keepWarnings(warnings []string) []string {
 type initContainer struct {
 	Name                     string                          `json:"name"`
 	Image                    string                          `json:"image"`
+	ImagePullPolicy          corev1.PullPolicy               `json:"imagePullPolicy,omitempty"`
 	Command                  []string                        `json:"command"`
 	Env                      []any                           `json:"env"`
 	EnvFrom                  []any                           `json:"envFrom,omitempty"`
@@ -132,6 +134,7 @@ func (p *pod) fetcherContainer(s settings, config contract.Config, targets []tar
 	return initContainer{
 		Name:                     contract.ContainerName,
 		Image:                    s.image,
+		ImagePullPolicy:          s.pullPolicy,
 		Command:                  []string{contract.Command},
 		Env:                      slices.Concat([]any{corev1.EnvVar{Name: contract.ConfigEnv, Value: text}}, p.downward(), know.env),
 		EnvFrom:                  know.envFrom,

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"gomodules.xyz/jsonpatch/v2"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 )
@@ -20,6 +21,8 @@ type Injector struct {
 	Defaults Defaults
 	// FetcherImage runs in the init container where neither the pod nor Defaults names another one.
 	FetcherImage string
+	// FetcherPullPolicy says when nodes pull it. Empty: as Kubernetes does by itself, which depends on the image's tag.
+	FetcherPullPolicy corev1.PullPolicy
 }
 
 // Operation is one operation of a JSON patch (RFC 6902).

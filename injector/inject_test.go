@@ -100,6 +100,24 @@ func TestTheSamePodGivesTheSameBytes(t *testing.T) {
 	})
 }
 
+// TestThePullPolicyIsTheAdministrators holds the policy of the first pass, and leaves alone what the API server makes of it:
+// its plugin AlwaysPullImages, or the default that it fills in.
+func TestThePullPolicyIsTheAdministrators(t *testing.T) {
+	in := &injector.Injector{FetcherImage: pods.Image, FetcherPullPolicy: corev1.PullNever}
+	pod := pods.Charts(t)["official-podtemplate-af-config"]
+	patched := pods.Apply(t, pod, in.Decide(pod, "airflow"))
+	always := change(t, patched, func(pod map[string]any) {
+		ours := pod["spec"].(map[string]any)["initContainers"].([]any)[0].(map[string]any)
+		if ours["imagePullPolicy"] != "Never" {
+			t.Errorf("imagePullPolicy is %v, expected Never", ours["imagePullPolicy"])
+		}
+		ours["imagePullPolicy"] = "Always"
+	})
+	if d := in.Decide(always, "airflow"); len(d.Operations) > 0 {
+		t.Errorf("the policy that the API server has set is fought over: %v", d.Operations)
+	}
+}
+
 func TestTwiceEqualsOnce(t *testing.T) {
 	everyPod(t, func(t *testing.T, in *injector.Injector, pod []byte) {
 		d := in.Decide(pod, "airflow")

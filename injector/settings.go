@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 )
 
@@ -36,6 +38,7 @@ type settings struct {
 
 	containers []string // empty: to be recognised
 	image      string   // empty: Injector.FetcherImage
+	pullPolicy corev1.PullPolicy
 	resources  resources
 	fileMode   contract.FileMode
 
@@ -130,6 +133,7 @@ func (in *Injector) settle(annotations map[string]string) (settings, []problem) 
 	if s.image == "" {
 		s.image = in.FetcherImage
 	}
+	s.pullPolicy = in.FetcherPullPolicy
 	return s, append(problems, s.crossProblems()...)
 }
 
