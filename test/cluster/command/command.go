@@ -30,7 +30,10 @@ func Finish(c *exec.Cmd) (string, error) {
 	if said == "" {
 		said = strings.TrimSpace(stdout.String())
 	}
-	return stdout.String(), fmt.Errorf("running %s: %w: %s", strings.Join(c.Args, " "), err, said)
+	if said != "" {
+		said = ": " + said
+	}
+	return stdout.String(), fmt.Errorf("running %s: %w%s", strings.Join(c.Args, " "), err, said)
 }
 
 // Until tries again and again, until it works or the time is over; then it says why it did not work last.

@@ -44,6 +44,11 @@ func (c *Cluster) Kubectl(ctx context.Context, args ...string) (string, error) {
 	return command.Finish(c.Command(ctx, "kubectl", args...))
 }
 
+// Run runs another program, such as helm, in the same way.
+func (c *Cluster) Run(ctx context.Context, program string, args ...string) (string, error) {
+	return command.Finish(c.Command(ctx, program, args...))
+}
+
 // Command is a program with the cluster's KUBECONFIG and PATH, in the repository's folder.
 func (c *Cluster) Command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, c.lookUp(program), args...)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,23 +18,23 @@ import (
 // depends on what is in the files alone.
 func FromFiles(archive, reference string, files map[string]string, config Config) error {
 	return inFolder(func(root string) error {
-		for inside, here := range files {
-			if err := copyProgram(filepath.Join(root, inside), here); err != nil {
-				return fmt.Errorf("filling the image %s: %w", reference, err)
-			}
+		if err := copyPrograms(root, files); err != nil {
+			return fmt.Errorf("filling the image %s: %w", reference, err)
 		}
 		return errors.Join(forgetTimes(root), Write(archive, reference, root, config))
 	})
 }
 
-// BusyBox makes an image of a static busybox and all its commands, among them sh.
-func BusyBox(ctx context.Context, archive, reference, busybox string) error {
+// BusyBox makes an image of a static busybox with all its commands, among them sh, and of more files.
+func BusyBox(ctx context.Context, archive, reference, busybox string, more map[string]string) error {
 	list, err := command.Run(ctx, busybox, "--list")
 	if err != nil {
 		return err
 	}
 	return inFolder(func(root string) error {
-		if err := copyProgram(filepath.Join(root, "bin/busybox"), busybox); err != nil {
+		files := map[string]string{"bin/busybox": busybox}
+		maps.Copy(files, more)
+		if err := copyPrograms(root, files); err != nil {
 			return fmt.Errorf("filling the image %s: %w", reference, err)
 		}
 		for name := range strings.FieldsSeq(list) {
@@ -54,15 +55,22 @@ func inFolder(make func(root string) error) error {
 	return errors.Join(make(root), os.RemoveAll(root))
 }
 
-func copyProgram(to, from string) error {
-	content, err := os.ReadFile(from)
-	if err != nil {
-		return err
+// copyPrograms copies files, path under root → path here, all of them executable.
+func copyPrograms(root string, files map[string]string) error {
+	for inside, here := range files {
+		content, err := os.ReadFile(here)
+		if err != nil {
+			return err
+		}
+		path := filepath.Join(root, inside)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, content, 0o755); err != nil {
+			return err
+		}
 	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(to, content, 0o755)
+	return nil
 }
 
 // forgetTimes makes a tree that was just written the same as one that is written tomorrow.

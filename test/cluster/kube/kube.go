@@ -77,7 +77,7 @@ func (n *Node) start(ctx context.Context) error {
 	} {
 		started := time.Now()
 		if err := step.do(ctx); err != nil {
-			return fmt.Errorf("starting the cluster: %s: %w", step.says, errors.Join(err, n.Fell()))
+			return fmt.Errorf("starting the cluster: %s: %w", step.says, err)
 		}
 		n.options.Report("%-24s %5.1f s", step.says, time.Since(started).Seconds())
 	}
