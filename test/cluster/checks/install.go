@@ -2,12 +2,16 @@ package checks
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/e2e"
 )
@@ -29,7 +33,7 @@ func install(ctx context.Context, c *e2e.Cluster) (string, error) {
 	if err := c.Namespace(ctx, "e2e-install"); err != nil {
 		return "", err
 	}
-	if err := expectInjection(ctx, c, "e2e-install", true); err != nil {
+	if err := expectInjected(ctx, c, "e2e-install"); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s; then %s replicas are ready and an annotated pod is injected at once", strings.Join(commands, " && "), ready), nil
@@ -65,23 +69,51 @@ func runAll(ctx context.Context, c *e2e.Cluster, commands []string) error {
 	return nil
 }
 
-// annotatedPod is what expectInjection asks about. Nobody runs it.
-const annotatedPod = `{"apiVersion": "v1", "kind": "Pod",
-  "metadata": {"generateName": "asked-", "annotations": {"airflow-secrets/inject": "true", "airflow-secrets/region": "eu-central-1"}},
-  "spec": {"containers": [{"name": "base", "image": "localhost/busybox:1", "env": [{"name": "AIRFLOW__CORE__EXECUTOR", "value": "LocalExecutor"}]}]}}`
+// asker is a pod that nobody runs, with room for annotations.
+const asker = `{"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "asked-", "annotations": {%s}},
+  "spec": {"automountServiceAccountToken": false, "containers": [{"name": "base", "image": "` + e2e.BusyBoxImage + `",
+    "env": [{"name": "AIRFLOW__CORE__EXECUTOR", "value": "LocalExecutor"}]}]}}`
 
-// expectInjection has the API server say what would become of an annotated pod (--dry-run=server: admission is asked, and
+// annotated asks for injection.
+const annotated = `"airflow-secrets/inject": "true", "airflow-secrets/region": "eu-central-1"`
+
+// ask has the API server say what would become of a pod with these annotations (--dry-run=server: admission is asked, and
 // nothing is stored).
-func expectInjection(ctx context.Context, c *e2e.Cluster, namespace string, wanted bool) error {
-	created, err := c.Create(ctx, annotatedPod, "-n", namespace, "--dry-run=server")
+func ask(ctx context.Context, c *e2e.Cluster, namespace, annotations string) (corev1.Pod, error) {
+	created, err := c.Create(ctx, fmt.Sprintf(asker, annotations), "-n", namespace, "--dry-run=server")
+	if err != nil {
+		return corev1.Pod{}, err
+	}
+	var pod corev1.Pod
+	return pod, json.Unmarshal([]byte(created), &pod)
+}
+
+// expectInjected wants an annotated pod to get our init container.
+func expectInjected(ctx context.Context, c *e2e.Cluster, namespace string) error {
+	pod, err := ask(ctx, c, namespace, annotated)
+	if err == nil && !isInjected(pod) {
+		err = fmt.Errorf("an annotated pod has the init containers %v, expected airflow-secrets among them", pod.Spec.InitContainers)
+	}
+	return err
+}
+
+// expectUntouched wants an annotated pod to be created as one without annotations is.
+func expectUntouched(ctx context.Context, c *e2e.Cluster, namespace string) error {
+	pod, err := ask(ctx, c, namespace, annotated)
 	if err != nil {
 		return err
 	}
-	switch injected := isInjected([]byte(created)); {
-	case injected && !wanted:
-		return errors.New("an annotated pod is injected, expected it as it was given")
-	case !injected && wanted:
-		return fmt.Errorf("an annotated pod is not injected: %s", created)
+	twin, err := ask(ctx, c, namespace, "")
+	if err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(pod.Spec, twin.Spec) || len(pod.Annotations) != 2 {
+		return fmt.Errorf("an annotated pod has the annotations %v and becomes %v, expected it as it was given", pod.Annotations, pod.Spec)
 	}
 	return nil
+}
+
+// isInjected says whether a pod has our init container.
+func isInjected(pod corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Spec.InitContainers, func(c corev1.Container) bool { return c.Name == "airflow-secrets" })
 }
