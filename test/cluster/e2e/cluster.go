@@ -51,22 +51,24 @@ func (c *Cluster) Run(ctx context.Context, program string, args ...string) (stri
 
 // Command is a program with the cluster's KUBECONFIG and PATH, in the repository's folder.
 func (c *Cluster) Command(ctx context.Context, program string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, c.lookUp(program), args...)
-	cmd.Args[0] = program
+	path, err := c.lookUp(program)
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Args[0], cmd.Err = program, err
 	cmd.Dir = c.Source
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig, "PATH="+c.Path)
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }
 
-// lookUp finds a program on the cluster's PATH, which exec does not know.
-func (c *Cluster) lookUp(program string) string {
+// lookUp finds a program on the cluster's PATH. exec looks on our own.
+func (c *Cluster) lookUp(program string) (string, error) {
 	for _, dir := range filepath.SplitList(c.Path) {
-		if info, err := os.Stat(filepath.Join(dir, program)); err == nil && info.Mode()&0o111 != 0 && !info.IsDir() {
-			return filepath.Join(dir, program)
+		path := filepath.Join(dir, program)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return path, nil
 		}
 	}
-	return program
+	return program, &exec.Error{Name: program, Err: exec.ErrNotFound}
 }
 
 // Apply applies YAML documents.

@@ -127,6 +127,9 @@ func writeMember(out *tar.Writer, path, name string, entry fs.DirEntry, links ma
 		return err
 	}
 	header.Name = name
+	if info.IsDir() {
+		header.Name += "/"
+	}
 	header.Uname, header.Gname = "", ""
 	header.ModTime = header.ModTime.Truncate(time.Second)
 	if info.Mode()&fs.ModeSymlink != 0 {
