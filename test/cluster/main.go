@@ -108,7 +108,7 @@ func parse(args []string) (asked, error) {
 
 // prove gets a cluster, runs the checks and gives the cluster back.
 func prove(ctx context.Context, out io.Writer, a asked, checks []e2e.Check) (err error) {
-	c, giveBack, err := obtain(ctx, out)
+	c, giveBack, err := obtain(ctx, out, a.bare)
 	if err != nil {
 		return err
 	}

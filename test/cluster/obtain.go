@@ -20,9 +20,12 @@ import (
 type giveBack func(keep bool) error
 
 // obtain gives the cluster of KUBECONFIG, or a new one. All that is missing is said before anything is started.
-func obtain(ctx context.Context, out io.Writer) (*e2e.Cluster, giveBack, error) {
+func obtain(ctx context.Context, out io.Writer, bare bool) (*e2e.Cluster, giveBack, error) {
 	kubeconfig := os.Getenv("KUBECONFIG")
-	missing := missingBinaries()
+	var missing []string
+	if !bare {
+		missing = missingBinaries()
+	}
 	if kubeconfig == "" {
 		missing = append(missing, kube.Missing()...)
 	} else {

@@ -53,5 +53,5 @@ volumePluginDir: %q
 evictionHard: {memory.available: 100Mi, nodefs.available: 1%%, imagefs.available: 1%%}
 imageGCHighThresholdPercent: 100
 imageGCLowThresholdPercent: 99
-`, n.path("ca.crt"), n.Containerd, n.space.cgroup, n.path("resolv.conf"), n.options.Logs+"/pods", n.path("volumeplugins"))
+`, n.path("ca.crt"), n.Containerd, n.cgroup(), n.path("resolv.conf"), n.options.Logs+"/pods", n.path("volumeplugins"))
 }

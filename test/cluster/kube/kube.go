@@ -32,6 +32,7 @@ type Node struct {
 
 	options Options
 	dir     string // all that is written, but for the logs
+	lock    *os.File
 	space   *space
 	network network
 
@@ -44,15 +45,22 @@ type Node struct {
 // Start starts a cluster and returns once its node is ready. Whatever was started is stopped again if it cannot be. The
 // caller stops a node that was started.
 func Start(ctx context.Context, o Options) (*Node, error) {
-	dir, err := os.MkdirTemp("", "airflow-secrets-e2e-")
+	if err := sweep(); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", prefix)
 	if err != nil {
 		return nil, fmt.Errorf("making the folder of the cluster: %w", err)
+	}
+	lock, err := claim(dir)
+	if err != nil {
+		return nil, fmt.Errorf("claiming the folder of the cluster: %w", err)
 	}
 	n := &Node{
 		Kubeconfig: filepath.Join(dir, "admin.kubeconfig"),
 		Containerd: filepath.Join(dir, "containerd.sock"),
 		EtcdData:   filepath.Join(dir, "etcd"),
-		options:    o, dir: dir, fallen: make(chan struct{}),
+		options:    o, dir: dir, lock: lock, fallen: make(chan struct{}),
 	}
 	if err := n.start(ctx); err != nil {
 		return nil, errors.Join(err, n.Stop())
@@ -109,19 +117,9 @@ func (n *Node) Fallen() <-chan struct{} { return n.fallen }
 
 // Stop ends every process of the cluster, waits until they are gone, and removes what it wrote but the logs.
 func (n *Node) Stop() error {
-	if n.space == nil {
-		return os.RemoveAll(n.dir)
+	if n.space != nil {
+		n.space.end()
+		n.ended.Wait()
 	}
-	n.space.end()
-	n.ended.Wait()
-	return errors.Join(
-		removeCgroups(n.space.cgroup),
-		wrap("removing the cluster's folder", os.RemoveAll(n.dir)))
-}
-
-func wrap(doing string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", doing, err)
+	return wrap("removing what the cluster wrote", errors.Join(n.lock.Close(), remove(n.dir)))
 }

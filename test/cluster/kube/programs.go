@@ -61,7 +61,7 @@ func (n *Node) startOthers(context.Context) error {
 	if err := errors.Join(
 		n.write("kubelet.yaml", n.kubelet()),
 		n.write("resolv.conf", nil),
-		makeCgroups(n.space.cgroup)); err != nil {
+		makeCgroups(n.cgroup())); err != nil {
 		return err
 	}
 	admin := "--kubeconfig=" + n.Kubeconfig
@@ -84,6 +84,9 @@ func (n *Node) awaitReady(ctx context.Context) error {
 		return n.kubectl(ctx, "-n", "default", "get", "serviceaccount/default", "configmap/kube-root-ca.crt")
 	})
 }
+
+// cgroup is the name of the folder of all its pods' control groups.
+func (n *Node) cgroup() string { return filepath.Base(n.dir) }
 
 func (n *Node) bin(program string) string { return filepath.Join(n.options.Bin, program) }
 

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"strconv"
 	"syscall"
 )
@@ -20,9 +19,8 @@ const firstProcess = "kube-first-process"
 // space is a process, mount and network namespace with a first process in it. When that ends the kernel kills all others,
 // and with the last one go mounts, links and routes.
 type space struct {
-	first  *exec.Cmd
-	stay   io.Closer // the first process ends when this is closed, so also when we are killed
-	cgroup string    // name of the folder of all pods' cgroups
+	first *exec.Cmd
+	stay  io.Closer // the first process ends when this is closed, so also when we are killed
 }
 
 // FirstProcess turns this program into the first process of a cluster, if it was started as that; then it does not
@@ -92,7 +90,7 @@ func (n *Node) openSpace(ctx context.Context) error {
 	if err := first.Start(); err != nil {
 		return fmt.Errorf("making namespaces: %w", err)
 	}
-	n.space = &space{first: first, stay: stay, cgroup: filepath.Base(n.dir)}
+	n.space = &space{first: first, stay: stay}
 	if _, err := bufio.NewReader(said).ReadString('\n'); err != nil {
 		return errors.New("making namespaces: the first process did not come up")
 	}
