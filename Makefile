@@ -18,7 +18,7 @@ demo: build ## the main job from end to end, with nothing but Go and make
 
 .PHONY: test
 test: ## all tests that need no cluster, the real Airflow and moto from PyPI included (in .cache/)
-	go test ./...
+	go test -timeout 30m ./...
 
 .PHONY: race
 race: ## the tests of all that runs at once, with the race detector (it needs a C compiler)
@@ -33,6 +33,10 @@ lint: ## formatting, go vet and staticcheck
 .PHONY: docs
 docs: ## write what is generated into docs/
 	go test ./test -run TestGeneratedDocuments -update
+
+.PHONY: manifests
+manifests: ## write what is made from the Helm chart: its schema, docs/values.md and manifests/install.yaml
+	go test ./test/manifests -run TestGenerated -timeout 30m -update
 
 .PHONY: fuzz
 FUZZ ?= 1000000

@@ -21,6 +21,18 @@ type Defaults struct {
 // lockedKey is the one entry of a defaults file that is no annotation.
 const lockedKey = "locked"
 
+// DefaultKeys lists the keys that a defaults file may give a value or lock, without Prefix, in the order of their
+// documentation. One of them may not be built yet, which ParseDefaults then says.
+func DefaultKeys() []string {
+	var keys []string
+	for _, r := range table {
+		if !r.podOnly {
+			keys = append(keys, r.key)
+		}
+	}
+	return keys
+}
+
 // ParseDefaults reads a defaults file: YAML that maps keys of annotations, without their prefix, to values, and
 // "locked" to a list of keys. All mistakes are told in one error, one a line.
 func ParseDefaults(text []byte) (Defaults, error) {

@@ -1,0 +1,62 @@
+// Package helm builds the Helm of either major from its Go module, so that tests render and install the chart as its users
+// do, with nothing but Go on the machine.
+package helm
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// The two majors of Helm that people have. They differ in how they render, validate and apply.
+const (
+	Three = "helm.sh/helm/v3/cmd/helm@v3.22.0"
+	Four  = "helm.sh/helm/v4/cmd/helm@v4.3.1"
+)
+
+// Majors lists both, the older one first.
+func Majors() []string { return []string{Three, Four} }
+
+// Helm is a Helm of one version. It has a home of its own, so the settings of whoever runs it change nothing.
+type Helm struct {
+	Binary string // an absolute path, below .cache/helm/VERSION
+	home   string
+}
+
+// Build gives the Helm of a module such as Four. It is built once per version, into .cache of the checkout at root, which
+// takes minutes and loads modules from the proxy.
+func Build(ctx context.Context, root, module string) (Helm, error) {
+	_, version, _ := strings.Cut(module, "@")
+	folder, err := filepath.Abs(filepath.Join(root, ".cache", "helm", version))
+	if err != nil {
+		return Helm{}, fmt.Errorf("looking for Helm: %w", err)
+	}
+	h := Helm{Binary: filepath.Join(folder, "helm"), home: filepath.Join(folder, "home")}
+	if _, err := os.Stat(h.Binary); err == nil {
+		return h, nil
+	}
+	command := exec.CommandContext(ctx, "go", "install", "-ldflags", "-s -w", module)
+	command.Dir = os.TempDir() // outside our module, whose go.mod has nothing to do with it
+	command.Env = append(os.Environ(), "GOBIN="+folder, "CGO_ENABLED=0", "GOFLAGS=", "GOOS=", "GOARCH=")
+	if output, err := command.CombinedOutput(); err != nil {
+		return h, fmt.Errorf("building %s: %w\n%s", module, err, output)
+	}
+	return h, nil
+}
+
+// Run gives what Helm prints to standard output. What it prints to standard error is in the error, if there is one. It
+// reaches no cluster unless an argument names a kubeconfig.
+func (h Helm) Run(ctx context.Context, args ...string) ([]byte, error) {
+	var stdout, stderr bytes.Buffer
+	command := exec.CommandContext(ctx, h.Binary, args...)
+	command.Stdout, command.Stderr = &stdout, &stderr
+	command.Env = []string{"HOME=" + h.home, "PATH=" + os.Getenv("PATH"), "KUBECONFIG=" + os.DevNull}
+	if err := command.Run(); err != nil {
+		return nil, fmt.Errorf("helm %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
+	}
+	return stdout.Bytes(), nil
+}

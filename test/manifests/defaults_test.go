@@ -1,0 +1,155 @@
+package manifests
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/airflow-secrets/airflow-secrets/injector"
+	"github.com/airflow-secrets/airflow-secrets/injector/contract"
+	"github.com/airflow-secrets/airflow-secrets/test/helm"
+)
+
+// TestDefaultsOfTheCluster takes the file that the webhook would mount to the code that reads it.
+func TestDefaultsOfTheCluster(t *testing.T) {
+	const checksum = "checksum/defaults"
+	all, standard := with(t, "strict"), render(t)
+	if none := defaultsOf(t, standard); !accepts(t, none, "airflow-secrets/image") {
+		t.Error("without defaults a pod may not name an image")
+	}
+	if given := defaultsOf(t, all); accepts(t, given, "airflow-secrets/image") || !accepts(t, given, "airflow-secrets/region") {
+		t.Error("locked is not what the values say")
+	}
+	before := get[appsv1.Deployment](t, standard, "Deployment airflow-secrets").Spec.Template.Annotations[checksum]
+	after := get[appsv1.Deployment](t, all, "Deployment airflow-secrets").Spec.Template.Annotations[checksum]
+	if before == after {
+		t.Error("other defaults do not restart the webhook")
+	}
+}
+
+func defaultsOf(t *testing.T, all objects) injector.Defaults {
+	t.Helper()
+	text := get[corev1.ConfigMap](t, all, "ConfigMap airflow-secrets-defaults").Data["defaults.yaml"]
+	defaults, err := injector.ParseDefaults([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return defaults
+}
+
+// accepts says whether a pod with the annotation is injected.
+func accepts(t *testing.T, defaults injector.Defaults, annotation string) bool {
+	t.Helper()
+	pod := `{"metadata": {"annotations": {"airflow-secrets/inject": "true", "` + annotation + `": "eu-west-1"}}, "spec": {"containers": [{"name": "base"}]}}`
+	return (&injector.Injector{Defaults: defaults, FetcherImage: "fetcher:1"}).Decide([]byte(pod), "a").Allowed()
+}
+
+// TestHelmTestIsInjected has the pod of `helm test` injected, as the cluster would have it.
+func TestHelmTestIsInjected(t *testing.T) {
+	pod, err := yaml.YAMLToJSON(render(t)["Pod airflow-secrets-test"].text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decision := (&injector.Injector{FetcherImage: "fetcher:1"}).Decide(pod, "default")
+	if decision.Code != contract.Injected {
+		t.Fatalf("%s: %s", decision.Code, decision.Message)
+	}
+	operations, err := json.Marshal(decision.Operations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(operations), "/spec/containers/0/volumeMounts") {
+		t.Errorf("its container cannot see the report: %s", operations)
+	}
+}
+
+// refusals are values that nobody can mean, and what Helm must say of them.
+var refusals = []struct {
+	values []string
+	says   []string
+}{
+	{[]string{"replica=3"}, []string{"replica", "not allowed"}},
+	{[]string{"webhook.failurePolice=Fail"}, []string{"failurePolice", "not allowed"}},
+	{[]string{"webhook.failurePolicy=Maybe"}, []string{"failurePolicy", "'Fail', 'Ignore'"}},
+	{[]string{"webhook.timeoutSeconds=31"}, []string{"timeoutSeconds", "31", "30"}},
+	{[]string{"defaults.regin=x"}, []string{"regin", "not allowed"}},
+	{[]string{"defaults.inject=x"}, []string{"inject", "not allowed"}},
+	{[]string{"locked[0]=imag"}, []string{"locked/0", "'image'"}},
+	{[]string{"port=443"}, []string{"port", "got 443"}},
+	{[]string{"replicas=two"}, []string{"replicas", "integer"}},
+	{[]string{"image.digest=latest"}, []string{"digest", "sha256"}},
+	{[]string{"tlsMinVersion=1.1"}, []string{"tlsMinVersion"}},
+	{[]string{"drainPeriod=5"}, []string{"drainPeriod"}},
+	{[]string{"certificates.secretName=a", "certificates.certManager.enabled=true"}, []string{"certificates.secretName and certificates.certManager.enabled are both set: choose one"}},
+	{[]string{"serviceAccount.create=false"}, []string{"serviceAccount.name is empty and serviceAccount.create is false"}},
+}
+
+// TestMistakesAreRefused holds both majors to saying which value is wrong and what is expected.
+func TestMistakesAreRefused(t *testing.T) {
+	for _, major := range helm.Majors() {
+		for _, r := range refusals {
+			_, err := template(t, major, "--set", strings.Join(r.values, ","))
+			if err == nil {
+				t.Errorf("%v was accepted", r.values)
+				continue
+			}
+			for _, part := range r.says {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("%v: %v, expected it to say %q", r.values, err, part)
+				}
+			}
+		}
+	}
+	if _, err := template(t, helm.Four, "--kube-version", "1.29.9"); err == nil || !strings.Contains(err.Error(), "1.30") {
+		t.Errorf("Kubernetes 1.29 was answered with %v", err)
+	}
+}
+
+// TestNotes renders the notes that Helm prints after an installation, which only a cluster would show: in a copy of the
+// chart they are the comments of a template.
+func TestNotes(t *testing.T) {
+	copied := t.TempDir()
+	if err := os.CopyFS(copied, os.DirFS(chartDir)); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.ReplaceAll("\n"+read(t, chartDir+"/templates/NOTES.txt"), "\n", "\n# ")
+	if err := os.WriteFile(copied+"/templates/notes.yaml", []byte(lines+"\nkind: Notes\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for set, should := range map[string][]string{
+		os.DevNull:                 {"helm test airflow-secrets -n airflow-secrets --logs", "rollout status deployment/airflow-secrets"},
+		"testdata/single.yaml":     {"WARNING: with 1 replica,", "WARNING: failurePolicy is Ignore", "Set validatingAdmissionPolicy.enabled"},
+		"testdata/own-secret.yaml": {"from the Secret webhook-certificate"},
+		"testdata/high-load.yaml":  {"in every namespace but airflow-secrets"},
+	} {
+		text, err := helmOf(t, helm.Four).Run(t.Context(), "template", release, copied, "--namespace", namespace, "--kube-version", "1.30.0", "-s", "templates/notes.yaml", "--values", set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range should {
+			if !strings.Contains(string(text), part) {
+				t.Errorf("%s: the notes are\n%s\nexpected %q in them", set, text, part)
+			}
+		}
+		if warned := strings.Contains(string(text), "WARNING"); warned != (set == "testdata/single.yaml") {
+			t.Errorf("%s: the notes warn: %v\n%s", set, warned, text)
+		}
+		if strings.Count(string(text), "\n") > 40 {
+			t.Errorf("%s: the notes are longer than a screen:\n%s", set, text)
+		}
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
