@@ -14,6 +14,7 @@ import (
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/command"
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/e2e"
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/kube"
+	"github.com/airflow-secrets/airflow-secrets/test/helm"
 )
 
 // giveBack leaves the machine, or the cluster that was lent, as it was found; a lent one is left alone where it is kept.
@@ -58,12 +59,16 @@ func start(ctx context.Context, out io.Writer, c *e2e.Cluster) (*e2e.Cluster, gi
 	}
 	defer log.Close()
 	fmt.Fprintf(out, "the cluster's programs, from the cache or built (some twelve minutes; see %s)\n", log.Name())
-	set, err := binaries.Get(ctx, log)
+	programs, err := binaries.Get(ctx, log)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w; see %s", err, log.Name())
 	}
-	c.Path = strings.Join([]string{set.Kubernetes, set.Helm3, c.Path}, string(filepath.ListSeparator))
-	node, err := kube.Start(ctx, kube.Options{Bin: set.Kubernetes, Logs: c.Logs, Report: func(format string, args ...any) {
+	three, err := helm.Build(ctx, c.Source, helm.Three)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.Path = strings.Join([]string{programs, filepath.Dir(three.Binary), c.Path}, string(filepath.ListSeparator))
+	node, err := kube.Start(ctx, kube.Options{Bin: programs, Logs: c.Logs, Report: func(format string, args ...any) {
 		fmt.Fprintf(out, "  "+format+"\n", args...)
 	}})
 	if err != nil {

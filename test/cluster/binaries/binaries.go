@@ -17,42 +17,21 @@ import (
 const (
 	Kubernetes = "v1.36.3"
 	etcd       = "v3.6.8" // Kubernetes 1.36 is released with it
-	Helm3      = "v3.22.0"
-	Helm4      = "v4.3.1"
 )
 
-// Set is the folders of the programs.
-type Set struct {
-	Kubernetes string // kube-apiserver, kubelet, kube-controller-manager, kube-scheduler, kube-proxy, kubectl, etcd
-	Helm3      string // helm
-	Helm4      string // helm
-}
-
-// Get gives all programs; what the cache lacks is built, with its progress in log. It takes some twelve minutes of two
-// cores where there is nothing.
-func Get(ctx context.Context, log io.Writer) (Set, error) {
+// Get gives the folder of kube-apiserver, kubelet, kube-controller-manager, kube-scheduler, kube-proxy, kubectl and etcd.
+// Where the cache has none, they are built, with the progress in log; it takes some twelve minutes of two cores.
+func Get(ctx context.Context, log io.Writer) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return Set{}, err
+		return "", err
 	}
-	cache = filepath.Join(cache, "airflow-secrets")
-	var set Set
-	for _, want := range []struct {
-		into  *string
-		name  string
-		build func(ctx context.Context, dir string, log io.Writer) error
-	}{
-		{&set.Kubernetes, "kubernetes-" + Kubernetes, buildKubernetes},
-		{&set.Helm3, "helm-" + Helm3, installer("helm.sh/helm/v3/cmd/helm@" + Helm3)},
-		{&set.Helm4, "helm-" + Helm4, installer("helm.sh/helm/v4/cmd/helm@" + Helm4)},
-	} {
-		dir := filepath.Join(cache, want.name)
-		if err := once(dir, func(aside string) error { return want.build(ctx, aside, log) }); err != nil {
-			return Set{}, fmt.Errorf("building %s: %w", want.name, err)
-		}
-		*want.into = filepath.Join(dir, "bin")
+	name := "kubernetes-" + Kubernetes
+	dir := filepath.Join(cache, "airflow-secrets", name)
+	if err := once(dir, func(aside string) error { return buildKubernetes(ctx, aside, log) }); err != nil {
+		return "", fmt.Errorf("building %s: %w", name, err)
 	}
-	return set, nil
+	return filepath.Join(dir, "bin"), nil
 }
 
 // once makes a folder unless it is there. It is made aside and then renamed, so that half of one is never taken for the
@@ -89,13 +68,6 @@ func command(ctx context.Context, dir string, log io.Writer, program string, arg
 	c := exec.CommandContext(ctx, "nice", append([]string{program}, args...)...)
 	c.Dir = dir
 	c.Stdout, c.Stderr = log, log
-	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-p=2", "GOWORK=off", "GOBIN="+filepath.Join(dir, "bin"))
+	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-p=2", "GOWORK=off")
 	return c
-}
-
-// installer builds a program whose module can be built by itself.
-func installer(pkg string) func(ctx context.Context, dir string, log io.Writer) error {
-	return func(ctx context.Context, dir string, log io.Writer) error {
-		return command(ctx, dir, log, "go", "install", "-trimpath", "-ldflags", "-s -w", pkg).Run()
-	}
 }

@@ -27,12 +27,12 @@ accounts:
 const limits = `
 apiVersion: v1
 kind: ResourceQuota
-metadata: {name: all, namespace: NAMESPACE}
+metadata: {name: all, namespace: <NAMESPACE>}
 spec: {hard: {pods: "4", requests.cpu: "1", requests.memory: 256Mi, limits.cpu: "3", limits.memory: 512Mi}}
 ---
 apiVersion: v1
 kind: LimitRange
-metadata: {name: all, namespace: NAMESPACE}
+metadata: {name: all, namespace: <NAMESPACE>}
 spec: {limits: [{type: Container, min: {cpu: 10m, memory: 16Mi}, max: {cpu: "1", memory: 128Mi}}]}
 `
 
@@ -42,12 +42,12 @@ const worker = `
 apiVersion: v1
 kind: Pod
 metadata:
-  name: NAME
-  namespace: NAMESPACE
+  name: <NAME>
+  namespace: <NAMESPACE>
   annotations:
     airflow-secrets/inject: "true"
     airflow-secrets/region: eu-central-1
-    airflow-secrets/endpoint-url: ENDPOINT
+    airflow-secrets/endpoint-url: <ENDPOINT>
 spec:
   restartPolicy: Never
   automountServiceAccountToken: false
@@ -71,7 +71,7 @@ func restricted(ctx context.Context, c *e2e.Cluster) (string, error) {
 	if err := c.Namespace(ctx, namespace, "pod-security.kubernetes.io/enforce=restricted"); err != nil {
 		return "", err
 	}
-	if err := c.Apply(ctx, strings.ReplaceAll(limits, "NAMESPACE", namespace)); err != nil {
+	if err := c.Apply(ctx, fill(limits, "<NAMESPACE>", namespace)); err != nil {
 		return "", err
 	}
 	if _, err := c.Create(ctx, `{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bare"}, "spec": {"containers": [{"name": "base", "image": "x"}]}}`,
@@ -82,7 +82,7 @@ func restricted(ctx context.Context, c *e2e.Cluster) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := c.Apply(ctx, fill(worker, "NAME", "worker", "NAMESPACE", namespace, "ENDPOINT", endpoint)); err != nil {
+	if err := c.Apply(ctx, fill(worker, "<NAME>", "worker", "<NAMESPACE>", namespace, "<ENDPOINT>", endpoint)); err != nil {
 		return "", err
 	}
 	said, err := finished(ctx, c, namespace, "worker")
@@ -110,7 +110,7 @@ func finished(ctx context.Context, c *e2e.Cluster, namespace, pod string) (strin
 	return c.Kubectl(ctx, "-n", namespace, "logs", pod, "-c", "base")
 }
 
-// fill puts values in place of the capital words of a manifest.
+// fill puts values in place of the <WORDS> of a manifest.
 func fill(manifest string, pairs ...string) string {
 	return strings.NewReplacer(pairs...).Replace(manifest)
 }
