@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,12 +30,19 @@ func TestSearch(t *testing.T) {
 		"base64 at 2":     {base64.URLEncoding.EncodeToString([]byte("ab" + e2e.Canary + "z")), true},
 		"half the canary": {e2e.Canary[:len(e2e.Canary)/2], false},
 	} {
-		seen, err := search(map[string][]byte{"place": []byte(c.text), "other": decoys})
+		err := searchWithDecoy(map[string][]byte{"place": []byte(c.text), "other": decoys})
 		if (err != nil) != c.found || c.found && !strings.Contains(err.Error(), "place shows") {
 			t.Errorf("%s: %v, expected found to be %v", name, err, c.found)
 		}
-		if len(seen) != len(forms(decoy)) {
-			t.Errorf("%s: decoys %q, expected all %d forms", name, seen, len(forms(decoy)))
+	}
+}
+
+func TestSearchFindsItsDecoy(t *testing.T) {
+	all := forms(decoy)
+	for missing := range all {
+		text := strings.Join(slices.Delete(slices.Clone(all), missing, missing+1), " ")
+		if err := searchWithDecoy(map[string][]byte{"place": []byte(text)}); err == nil || !strings.Contains(err.Error(), "does not find the decoy") {
+			t.Errorf("without the decoy as %q: %v", all[missing], err)
 		}
 	}
 }
@@ -123,15 +131,33 @@ func TestIsOurs(t *testing.T) {
 	}
 }
 
-func TestMedianAndClock(t *testing.T) {
-	if got := median([]time.Duration{5, 1, 3}); got != 3 {
-		t.Errorf("the median is %d, expected 3", got)
-	}
-	if got, err := clock("1795325039.898242"); err != nil || got.UnixMicro() != 1795325039898242 {
+func TestClocks(t *testing.T) {
+	if got, err := clock("1795325039.898242\n"); err != nil || got.UnixMicro() != 1795325039898242 {
 		t.Errorf("the clock is %v, %v", got, err)
 	}
 	if _, err := clock("%N"); err == nil {
 		t.Error("%N is read as a time")
+	}
+	const log = `{"time":"2026-11-22T05:42:20.1Z","msg":"fetching"}` + "\n" + `{"time":"2026-11-22T05:42:20.25Z","duration":"21ms"}` + "\nin words\n"
+	if got, err := fetcherEnded(log); err != nil || got.Nanosecond() != 250_000_000 {
+		t.Errorf("the fetcher ended at %v, %v", got, err)
+	}
+	if _, err := fetcherEnded("in words\n"); err == nil {
+		t.Error("a log without a duration has an end")
+	}
+}
+
+func TestCompare(t *testing.T) {
+	ms := func(init, total int) lap {
+		return lap{time.Duration(init) * time.Millisecond, time.Duration(total) * time.Millisecond}
+	}
+	noop := []lap{ms(300, 900), ms(310, 1900), ms(5000, 9000)}
+	told, err := compare([]lap{ms(400, 1900), ms(420, 1000), ms(9000, 10000)}, noop)
+	if err != nil || !strings.Contains(told, "110 ms more") || !strings.Contains(told, "1900 and 1900 ms") {
+		t.Errorf("%s, %v", told, err)
+	}
+	if told, err := compare([]lap{ms(1400, 1900), ms(1420, 1000), ms(9000, 10000)}, noop); err == nil {
+		t.Errorf("%s is no error", told)
 	}
 }
 

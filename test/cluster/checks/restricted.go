@@ -42,7 +42,7 @@ const worker = `
 apiVersion: v1
 kind: Pod
 metadata:
-  name: <NAME>
+  name: worker
   namespace: <NAMESPACE>
   annotations:
     airflow-secrets/inject: "true"
@@ -78,21 +78,26 @@ func restricted(ctx context.Context, c *e2e.Cluster) (string, error) {
 		"-n", namespace); err == nil {
 		return "", fmt.Errorf("a pod with nothing said is accepted in %s, expected Pod Security to refuse it", namespace)
 	}
+	return "Pod Security restricted, a quota of everything, a LimitRange: the worker ran and had its connection and variable", runWorker(ctx, c, namespace)
+}
+
+// runWorker runs an annotated pod that finds the canary in its files, and ends.
+func runWorker(ctx context.Context, c *e2e.Cluster, namespace string) error {
 	endpoint, err := c.AWS(ctx, namespace, store)
 	if err != nil {
-		return "", err
+		return err
 	}
-	if err := c.Apply(ctx, fill(worker, "<NAME>", "worker", "<NAMESPACE>", namespace, "<ENDPOINT>", endpoint)); err != nil {
-		return "", err
+	if err := c.Apply(ctx, fill(worker, "<NAMESPACE>", namespace, "<ENDPOINT>", endpoint)); err != nil {
+		return err
 	}
 	said, err := finished(ctx, c, namespace, "worker")
 	if err != nil {
-		return "", err
+		return err
 	}
 	if want := "connections.json:1\nvariables.json:1\n1\n"; said != want {
-		return "", fmt.Errorf("the worker counts %q in its files, expected %q", said, want)
+		return fmt.Errorf("the worker counts %q in its files, expected %q", said, want)
 	}
-	return "Pod Security restricted, a quota of everything, a LimitRange: the worker ran and had its connection and variable", nil
+	return nil
 }
 
 // finished waits until a pod has succeeded and gives the log of its container base.

@@ -54,7 +54,7 @@ func uninstall(ctx context.Context, c *e2e.Cluster) (string, error) {
 // Pods of the checks were asked for by their authors and are not ours; events tell of the past.
 func leftOver(ctx context.Context, api *e2e.API) ([]string, error) {
 	lists := map[string][]byte{}
-	if _, err := everyObject(ctx, api, lists); err != nil {
+	if err := everyObject(ctx, api, lists); err != nil {
 		return nil, err
 	}
 	var left []string
