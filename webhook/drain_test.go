@@ -24,8 +24,8 @@ func TestDrainWaitsForQuiet(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				traffic := newTraffic()
-				traffic.ready.Store(true)
+				traffic := newTraffic(func() error { return nil })
+				traffic.open.Store(true)
 				handler := traffic.watched(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 				time.Sleep(time.Hour) // a server that has run for a while
 				began := time.Now()
@@ -38,8 +38,8 @@ func TestDrainWaitsForQuiet(t *testing.T) {
 				if took := time.Since(began); took != c.takes {
 					t.Errorf("drained in %v, expected %v", took, c.takes)
 				}
-				if traffic.ready.Load() {
-					t.Error("ready after draining")
+				if traffic.open.Load() {
+					t.Error("open after draining")
 				}
 				time.Sleep(time.Hour) // until every review has come
 			})
@@ -48,8 +48,8 @@ func TestDrainWaitsForQuiet(t *testing.T) {
 }
 
 func TestDrainClosesConnections(t *testing.T) {
-	traffic := newTraffic()
-	traffic.ready.Store(true)
+	traffic := newTraffic(func() error { return nil })
+	traffic.open.Store(true)
 	handler := traffic.watched(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	connection := func() string {
 		w := httptest.NewRecorder()

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"errors"
 	"io"
 	"net/http"
 )
@@ -10,10 +11,15 @@ func healthz(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, "ok\n") // a prober that has left needs no answer
 }
 
-// readyz says whether reviews should be sent here: not before the certificate is served, and not while draining.
+// readyz says whether reviews should be sent here, and if not why: not before API servers would take the certificate that
+// is served, and not while draining.
 func (t *traffic) readyz(w http.ResponseWriter, r *http.Request) {
-	if !t.ready.Load() {
-		http.Error(w, "not ready: starting or draining", http.StatusServiceUnavailable)
+	err := errors.New("starting or draining")
+	if t.open.Load() {
+		err = t.certified()
+	}
+	if err != nil {
+		http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
 		return
 	}
 	healthz(w, r)

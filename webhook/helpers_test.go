@@ -31,6 +31,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/airflow-secrets/airflow-secrets/certs"
 	"github.com/airflow-secrets/airflow-secrets/injector"
 )
 
@@ -42,6 +43,9 @@ func TestMain(m *testing.M) {
 	log.SetOutput(io.Discard) // net/http on connections that the tests cut
 	goleak.VerifyTestMain(m)
 }
+
+// The files of a certificate.
+const certificateFile, keyFile = "tls.crt", "tls.key"
 
 // newCertificate writes a certificate for 127.0.0.1, signed by itself, into dir. Both files appear by a rename, as
 // cert-manager, kubelet and every careful person write them.
@@ -93,17 +97,24 @@ type running struct {
 // startServer runs a server on a free port until the test ends.
 func startServer(t *testing.T, o Options) *running {
 	t.Helper()
-	if o.CertDir == "" {
-		o.CertDir = t.TempDir()
-		newCertificate(t, o.CertDir, 1)
-	}
-	s := &running{dir: o.CertDir, log: &logBuffer{}, ended: make(chan error, 1)}
+	dir := t.TempDir()
+	newCertificate(t, dir, 1)
+	return startServerWith(t, dir, o)
+}
+
+// startServerWith serves the certificate of a folder.
+func startServerWith(t *testing.T, dir string, o Options) *running {
+	t.Helper()
+	s := &running{dir: dir, log: &logBuffer{}, ended: make(chan error, 1)}
 	s.client = newClient(t, readCertificate(t, s.dir))
 	o.Host = "127.0.0.1"
 	if o.Injector == nil {
 		o.Injector = &injector.Injector{FetcherImage: "fetcher:test"}
 	}
 	o.Log = slog.New(slog.NewJSONHandler(s.log, nil))
+	if o.Certificates == nil {
+		o.Certificates = fromFiles(t, dir, o.Log)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	s.cancel = cancel
 	go func() { s.ended <- Run(ctx, o) }()
@@ -111,6 +122,13 @@ func startServer(t *testing.T, o Options) *running {
 	s.address = s.log.await(t, "listening")["address"].(string)
 	s.url = "https://" + s.address
 	return s
+}
+
+func fromFiles(t *testing.T, dir string, log *slog.Logger) *certs.Files {
+	t.Helper()
+	files, err := certs.FromFiles(dir, log)
+	must(t, err)
+	return files
 }
 
 // stop ends the server and checks that it ended in order. It may be called twice.

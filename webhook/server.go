@@ -20,7 +20,7 @@ import (
 	"github.com/airflow-secrets/airflow-secrets/injector"
 )
 
-// Options is all that can be settled about a webhook server. CertDir, Injector and Log must be set.
+// Options is all that can be settled about a webhook server. Certificates, Injector and Log must be set.
 type Options struct {
 	// Host is the address to listen on, on both ports. Empty: all addresses.
 	Host string
@@ -28,8 +28,10 @@ type Options struct {
 	Port int
 	// MetricsPort serves /metrics by plain HTTP. 0: no metrics are served.
 	MetricsPort int
-	// CertDir holds tls.crt and tls.key, both PEM. They are read again when they change.
-	CertDir string
+	// Certificates gives the serving certificate. The server is ready only when it is.
+	Certificates Certificates
+	// TLS12 allows TLS 1.2 beside 1.3.
+	TLS12 bool
 	// Injector decides about each pod.
 	Injector *injector.Injector
 	// DrainPeriod is how long no review must have come before the server stops. It waits for that three times as long at
@@ -53,35 +55,34 @@ const (
 	freePortAttempts = 10
 )
 
-// Run serves until ctx is done, then drains and stops. It calls no Kubernetes API. Several may run in one process; they
-// share its metrics.
+// Run serves until ctx is done, then drains and stops. Several may run in one process; they share its metrics.
 //
 // It returns nil after an orderly stop. An error says what could not be started, or what failed while serving.
 func Run(ctx context.Context, o Options) (err error) {
-	certificate, err := watchCertificate(o.CertDir, o.Log)
-	if err != nil {
-		return err
-	}
-	defer certificate.stopInto(&err)
-
 	metrics, err := newMetrics(ctrlmetrics.Registry)
 	if err != nil {
 		return err
 	}
+	if _, err := register(ctrlmetrics.Registry, o.Certificates); err != nil {
+		return err
+	}
+	certificate := start("keeping the serving certificate", o.Certificates.Run)
+	defer certificate.stopInto(&err)
+
 	scrapes, err := serveMetrics(o.Host, o.MetricsPort)
 	if err != nil {
 		return err
 	}
 	defer scrapes.stopInto(&err)
 
-	traffic := newTraffic()
-	reviews, err := serveReviews(o, certificate, traffic, newAdmission(o.Injector.Decide, metrics, o.Log))
+	traffic := newTraffic(o.Certificates.Ready)
+	reviews, err := serveReviews(o, traffic, newAdmission(o.Injector.Decide, metrics, o.Log))
 	if err != nil {
 		return err
 	}
 	defer reviews.stopInto(&err)
 
-	traffic.ready.Store(true)
+	traffic.open.Store(true)
 	o.Log.Info("listening", "address", reviews.address, "metricsAddress", scrapes.address)
 	select {
 	case <-ctx.Done():
@@ -99,16 +100,16 @@ func Run(ctx context.Context, o Options) (err error) {
 
 // serveReviews starts to answer reviews and returns once it does. Where no port is named, it looks for a free one:
 // controller-runtime's server opens its own listener, takes 0 for its default, and does not tell the address.
-func serveReviews(o Options, c *certificate, t *traffic, reviews http.Handler) (*part, error) {
+func serveReviews(o Options, t *traffic, reviews http.Handler) (*part, error) {
 	if o.Port != 0 {
-		return serveReviewsOn(o.Host, o.Port, c, t, reviews)
+		return serveReviewsOn(o, o.Port, t, reviews)
 	}
 	for range freePortAttempts {
 		port, err := freePort(o.Host)
 		if err != nil {
 			return nil, err
 		}
-		p, err := serveReviewsOn(o.Host, port, c, t, reviews)
+		p, err := serveReviewsOn(o, port, t, reviews)
 		if !errors.Is(err, syscall.EADDRINUSE) {
 			return p, err
 		}
@@ -116,14 +117,14 @@ func serveReviews(o Options, c *certificate, t *traffic, reviews http.Handler) (
 	return nil, fmt.Errorf("looking for a free port: each of %d was taken before it could be used; name one with --port", freePortAttempts)
 }
 
-func serveReviewsOn(host string, port int, c *certificate, t *traffic, reviews http.Handler) (*part, error) {
+func serveReviewsOn(o Options, port int, t *traffic, reviews http.Handler) (*part, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /healthz", bounded(http.HandlerFunc(healthz)))
 	mux.Handle("GET /readyz", bounded(http.HandlerFunc(t.readyz)))
-	server := ctrlwebhook.NewServer(ctrlwebhook.Options{Host: host, Port: port, TLSOpts: []func(*tls.Config){c.restrictTLS}, WebhookMux: mux})
+	server := ctrlwebhook.NewServer(ctrlwebhook.Options{Host: o.Host, Port: port, TLSOpts: []func(*tls.Config){o.restrictTLS}, WebhookMux: mux})
 	server.Register("/mutate", bounded(t.watched(reviews)))
 
-	address := net.JoinHostPort(host, strconv.Itoa(port))
+	address := net.JoinHostPort(o.Host, strconv.Itoa(port))
 	p := start("serving reviews on "+address, server.Start)
 	p.address = address
 	if err := p.await(server.StartedChecker()); err != nil {

@@ -102,10 +102,10 @@ func TestReviewInFlightIsFinished(t *testing.T) {
 		<-leave
 		return injector.Decision{Code: "not-annotated"}
 	})
-	c, err := watchCertificate(dir, slog.New(slog.DiscardHandler))
-	must(t, err)
+	o := Options{Host: "127.0.0.1", Certificates: fromFiles(t, dir, slog.New(slog.DiscardHandler))}
+	c := start("watching", o.Certificates.Run)
 	defer func() { must(t, c.stop()) }()
-	s, err := serveReviews(Options{Host: "127.0.0.1"}, c, newTraffic(), a)
+	s, err := serveReviews(o, newTraffic(o.Certificates.Ready), a)
 	must(t, err)
 	answers := make(chan error, 1)
 	go func() {
@@ -184,7 +184,7 @@ func TestCertificateOfAVolumeIsReloaded(t *testing.T) {
 	for _, file := range []string{certificateFile, keyFile} {
 		must(t, os.Symlink(filepath.Join("..data", file), filepath.Join(dir, file)))
 	}
-	s := startServer(t, Options{CertDir: dir})
+	s := startServerWith(t, dir, Options{})
 	s.awaitCertificate(t, 1)
 	project(2, "..two")
 	must(t, os.RemoveAll(filepath.Join(dir, "..one")))
@@ -283,20 +283,6 @@ func scrape(t *testing.T, port int) string {
 
 // What keeps a server from starting is told with what was tried and what to do.
 func TestStartFails(t *testing.T) {
-	good := t.TempDir()
-	newCertificate(t, good, 1)
-	noKey := t.TempDir()
-	newCertificate(t, noKey, 1)
-	must(t, os.Remove(filepath.Join(noKey, keyFile)))
-	broken := t.TempDir()
-	newCertificate(t, broken, 1)
-	must(t, os.WriteFile(filepath.Join(broken, certificateFile), []byte("rubbish"), 0o600))
-	mixed := t.TempDir()
-	newCertificate(t, mixed, 1)
-	key, err := os.ReadFile(filepath.Join(mixed, keyFile))
-	must(t, err)
-	newCertificate(t, mixed, 2)
-	must(t, os.WriteFile(filepath.Join(mixed, keyFile), key, 0o600))
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	defer taken.Close()
@@ -306,20 +292,19 @@ func TestStartFails(t *testing.T) {
 		options Options
 		says    []string
 	}{
-		"no folder":           {Options{CertDir: "/no/such/folder"}, []string{"/no/such/folder/tls.crt", "no such file", "both as PEM"}},
-		"no key":              {Options{CertDir: noKey}, []string{noKey + "/tls.key: no such file"}},
-		"not PEM":             {Options{CertDir: broken}, []string{broken + "/tls.crt", "PEM data"}},
-		"not a pair":          {Options{CertDir: mixed}, []string{mixed + "/tls.key", "does not match"}},
-		"port taken":          {Options{CertDir: good, Port: port, MetricsPort: unusedPort(t)}, []string{"127.0.0.1:" + strconv.Itoa(port), "address already in use", "--port"}},
-		"metrics port taken":  {Options{CertDir: good, MetricsPort: port}, []string{"metrics", "address already in use", "--metrics-port"}},
-		"no such own address": {Options{CertDir: good, Host: "192.0.2.1"}, []string{"looking for a free port", "192.0.2.1"}},
+		"port taken":          {Options{Port: port, MetricsPort: unusedPort(t)}, []string{"127.0.0.1:" + strconv.Itoa(port), "address already in use", "--port"}},
+		"metrics port taken":  {Options{MetricsPort: port}, []string{"metrics", "address already in use", "--metrics-port"}},
+		"no such own address": {Options{Host: "192.0.2.1"}, []string{"looking for a free port", "192.0.2.1"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			if c.options.Host == "" {
 				c.options.Host = "127.0.0.1"
 			}
+			dir := t.TempDir()
+			newCertificate(t, dir, 1)
 			c.options.Injector, c.options.Log = &injector.Injector{}, slog.New(slog.DiscardHandler)
+			c.options.Certificates = fromFiles(t, dir, c.options.Log)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			err := Run(ctx, c.options)
@@ -329,16 +314,5 @@ func TestStartFails(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestWarnsOfACertificateThatIsNotValid(t *testing.T) {
-	leaf := newCertificate(t, t.TempDir(), 1)
-	for shift, level := range map[time.Duration]string{0: "INFO", 2 * time.Hour: "WARN", -2 * time.Hour: "WARN"} {
-		text := &logBuffer{}
-		logCertificate(slog.New(slog.NewJSONHandler(text, nil)), tls.Certificate{Leaf: leaf}, time.Now().Add(shift))
-		if !strings.Contains(text.String(), level) {
-			t.Errorf("%v from now: logged %q", shift, text)
-		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/go-logr/logr"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/airflow-secrets/airflow-secrets/certs"
 	"github.com/airflow-secrets/airflow-secrets/injector"
 	"github.com/airflow-secrets/airflow-secrets/webhook"
 )
@@ -28,15 +29,33 @@ airflow-secrets/inject: "true" gets an init container that fetches its secrets
 before Airflow starts. Every other pod is left as it is.
 
 Usage:
+  webhook --ca-secret NAME --service NAME --webhook-configuration NAME [flags]
   webhook --cert-dir DIR [flags]
 
-Serving
+Certificate made by the webhook itself, with caBundle of the webhook configuration
+  --ca-secret NAME       Secret with the certificate authority; made if absent
+  --service NAME         Service by which API servers reach the webhook
+  --webhook-configuration NAME
+                         MutatingWebhookConfiguration whose caBundle is kept
+  --namespace NAMESPACE  of Secret and Service (default: $POD_NAMESPACE, else that
+                         of the service account)
+  --ca-validity TIME     of the authority; the next one is made after two thirds of
+                         it (default 8760h; at least three times the leaf's)
+  --leaf-validity TIME   of the serving certificate, renewed after two thirds of it
+                         (default 24h; at least 5s)
+  --kubeconfig FILE      how to reach the API server (default: that of the cluster
+                         that this runs in)
+
+Certificate from files
   --cert-dir DIR         where tls.crt and tls.key are, both PEM; read again when
-                         they change
+                         they change. Kubernetes is never called
+
+Serving
   --port N               HTTPS port of /mutate, /healthz and /readyz
                          (default 9443; 0: a free one, see the log line "listening")
   --metrics-port N       HTTP port of /metrics (default 8080; 0: none)
   --host ADDRESS         listen on this address only (default: on all)
+  --tls-min-version V    1.3 or 1.2 (default 1.3)
   --drain-period TIME    on SIGTERM, go on answering until no review has come for
                          this long, three times this long at most (default 5s)
 
@@ -50,7 +69,7 @@ Injecting
   --help                 print this page
 
 The log goes to standard output, a JSON object a line: one for each review, which
-never holds the pod. With --cert-dir the webhook never calls Kubernetes.
+never holds the pod, and one for each step of a certificate's rotation.
 
 Exit codes: 0 stopped by SIGTERM or SIGINT, 1 it could not serve, 2 wrong usage.
 `
@@ -88,18 +107,29 @@ func run(args []string, stdout, stderr io.Writer) int {
 // command is what the command line asks for.
 type command struct {
 	webhook.Options
-	defaultsFile string
-	version      bool
+	selfMade      certs.Options
+	certDir       string
+	tlsMinVersion string
+	defaultsFile  string
+	version       bool
 }
 
 func parse(args []string) (command, error) {
 	c := command{Options: webhook.Options{Injector: &injector.Injector{}}}
 	flags := flag.NewFlagSet("webhook", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.StringVar(&c.CertDir, "cert-dir", "", "")
+	flags.StringVar(&c.certDir, "cert-dir", "", "")
+	flags.StringVar(&c.selfMade.Secret, "ca-secret", "", "")
+	flags.StringVar(&c.selfMade.Service, "service", "", "")
+	flags.StringVar(&c.selfMade.Configuration, "webhook-configuration", "", "")
+	flags.StringVar(&c.selfMade.Namespace, "namespace", os.Getenv("POD_NAMESPACE"), "")
+	flags.DurationVar(&c.selfMade.CAValidity, "ca-validity", 365*24*time.Hour, "")
+	flags.DurationVar(&c.selfMade.LeafValidity, "leaf-validity", 24*time.Hour, "")
+	flags.StringVar(&c.selfMade.Kubeconfig, "kubeconfig", "", "")
 	flags.IntVar(&c.Port, "port", 9443, "")
 	flags.IntVar(&c.MetricsPort, "metrics-port", 8080, "")
 	flags.StringVar(&c.Host, "host", "", "")
+	flags.StringVar(&c.tlsMinVersion, "tls-min-version", "1.3", "")
 	flags.DurationVar(&c.DrainPeriod, "drain-period", 5*time.Second, "")
 	flags.StringVar(&c.Injector.FetcherImage, "fetcher-image", defaultImage(), "")
 	flags.StringVar(&c.defaultsFile, "defaults", "", "")
@@ -107,33 +137,34 @@ func parse(args []string) (command, error) {
 	if err := flags.Parse(args); err != nil {
 		return c, err
 	}
-	return c, c.check(flags.Args())
+	c.TLS12 = c.tlsMinVersion == "1.2"
+	return c, c.check(flags)
 }
 
 func defaultImage() string { return "airflow-secrets-fetcher:" + version }
 
 // check finds what no flag can mean.
-func (c command) check(rest []string) error {
+func (c command) check(flags *flag.FlagSet) error {
 	const maxPort = 65535
 	switch {
 	case c.version:
 		return nil
-	case len(rest) > 0:
-		return fmt.Errorf("unexpected argument %q: flags are all it takes", rest[0])
-	case c.CertDir == "":
-		return errors.New("not supported yet: certificates made by the webhook itself; pass --cert-dir")
+	case flags.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q: flags are all it takes", flags.Arg(0))
 	case c.Port < 0 || c.Port > maxPort:
 		return fmt.Errorf("--port is %d, expected 0 to %d", c.Port, maxPort)
 	case c.MetricsPort < 0 || c.MetricsPort > maxPort:
 		return fmt.Errorf("--metrics-port is %d, expected 0 to %d", c.MetricsPort, maxPort)
 	case c.Port != 0 && c.Port == c.MetricsPort:
 		return fmt.Errorf("--port and --metrics-port are both %d, expected two ports", c.Port)
+	case c.tlsMinVersion != "1.3" && c.tlsMinVersion != "1.2":
+		return fmt.Errorf("--tls-min-version is %q, expected 1.3 or 1.2", c.tlsMinVersion)
 	case c.DrainPeriod < 0 || c.DrainPeriod > time.Minute:
 		return fmt.Errorf("--drain-period is %v, expected 0s to 1m0s", c.DrainPeriod)
 	case c.Injector.FetcherImage == "":
 		return errors.New("--fetcher-image is empty, expected the name of an image")
 	}
-	return nil
+	return c.checkCertificate(flags)
 }
 
 // serve runs the webhook until a signal comes. A second signal ends the process at once.
@@ -148,6 +179,11 @@ func serve(c command, stdout io.Writer) error {
 	c.Log = slog.New(slog.NewJSONHandler(stdout, nil))
 	adoptLog(c.Log)
 	c.Log.Info("starting", "version", version, "fetcherImage", c.Injector.FetcherImage)
+	certificates, err := c.certificates()
+	if err != nil {
+		return err
+	}
+	c.Certificates = certificates
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()

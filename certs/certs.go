@@ -1,0 +1,38 @@
+// Package certs keeps a webhook's serving certificate: self-made, with the caBundle by which API servers verify it, or as
+// files have it.
+//
+// Of the two ways, SelfMade needs the Kubernetes API and nothing else, and Files needs nothing but the files. Both serve by
+// GetCertificate, say by Ready whether reviews would get through, do their work in Run, and are collectors of metrics.
+package certs
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics. Each process has one certificate, so none of them has a label that could grow.
+var (
+	expiryMetric = prometheus.NewDesc("airflow_secrets_certificate_expiry_timestamp_seconds",
+		"When a certificate ends, in seconds since 1970: the one that is served (serving), and where it is self-made the authority that has signed it (ca).",
+		[]string{"certificate"}, nil)
+	readyMetric = prometheus.NewDesc("airflow_secrets_certificate_ready",
+		"1 where API servers would take the certificate that is served, else 0.", nil, nil)
+	contactMetric = prometheus.NewDesc("airflow_secrets_kubernetes_contact_timestamp_seconds",
+		"When an object was last read from the API server, in seconds since 1970; it is read every 90 seconds or sooner.",
+		[]string{"kind"}, nil)
+)
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+func gauge(d *prometheus.Desc, value float64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+}
+
+// oneIfNil is a readiness as a number.
+func oneIfNil(err error) float64 {
+	if err != nil {
+		return 0
+	}
+	return 1
+}

@@ -1,0 +1,79 @@
+package certs
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
+)
+
+// The files of a certificate, named as in Kubernetes Secrets of type kubernetes.io/tls.
+const (
+	certificateFile = "tls.crt"
+	keyFile         = "tls.key"
+)
+
+// Files serves a certificate from files, always as the files last had it. Where they become unreadable, or no longer belong
+// together, the last good one is served on. It never calls Kubernetes: caBundle is the business of whoever writes the files.
+type Files struct {
+	watcher *certwatcher.CertWatcher
+	// notAfter is that of the certificate loaded last.
+	notAfter atomic.Pointer[time.Time]
+}
+
+// FromFiles reads tls.crt and tls.key, both PEM, from a folder. Run then reads them again when they change.
+func FromFiles(dir string, log *slog.Logger) (*Files, error) {
+	file, key := filepath.Join(dir, certificateFile), filepath.Join(dir, keyFile)
+	watcher, err := certwatcher.New(file, key)
+	if err != nil {
+		return nil, fmt.Errorf("loading the serving certificate: %w; put a certificate for the webhook's Service into %s and its key into %s, both as PEM", err, file, key)
+	}
+	f := &Files{watcher: watcher}
+	watcher.RegisterCallback(func(c tls.Certificate) {
+		f.notAfter.Store(&c.Leaf.NotAfter)
+		logCertificate(log, c, time.Now())
+	})
+	return f, nil
+}
+
+// GetCertificate is for tls.Config.
+func (f *Files) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return f.watcher.GetCertificate(hello)
+}
+
+// Ready returns nil: there is a certificate, and whether API servers trust it is not known here.
+func (f *Files) Ready() error { return nil }
+
+// Run watches the files until ctx is done. An error says why they cannot be watched.
+func (f *Files) Run(ctx context.Context) error { return f.watcher.Start(ctx) }
+
+// Describe is for prometheus.Collector.
+func (f *Files) Describe(metrics chan<- *prometheus.Desc) {
+	metrics <- expiryMetric
+	metrics <- readyMetric
+}
+
+// Collect is for prometheus.Collector.
+func (f *Files) Collect(metrics chan<- prometheus.Metric) {
+	if t := f.notAfter.Load(); t != nil {
+		metrics <- gauge(expiryMetric, seconds(*t), "serving")
+	}
+	metrics <- gauge(readyMetric, oneIfNil(f.Ready()))
+}
+
+// logCertificate tells of a certificate that was loaded. It is served even if it is not valid now: the files may be
+// replaced any time, and it is the API server's clock that decides.
+func logCertificate(log *slog.Logger, c tls.Certificate, now time.Time) {
+	validity := []any{"notBefore", c.Leaf.NotBefore, "notAfter", c.Leaf.NotAfter}
+	if !validAt(c.Leaf, now) {
+		log.Warn("the serving certificate is not valid now: the API server will refuse it until it is replaced", validity...)
+		return
+	}
+	log.Info("serving certificate loaded", validity...)
+}
