@@ -75,18 +75,26 @@ func wipeBundle(ctx context.Context, c *e2e.Cluster, _ *e2e.API) error {
 	return err
 }
 
-// deleteSecret deletes the Secret that holds the authority, and waits for another one.
+// deleteSecret deletes the Secret that holds the authority.
 func deleteSecret(ctx context.Context, c *e2e.Cluster, _ *e2e.API) error {
-	secrets, err := c.Kubectl(ctx, "-n", e2e.Release, "get", "secrets", "--field-selector=type!=helm.sh/release.v1", "-o", "name")
+	name, err := authoritySecret(ctx, c)
 	if err != nil {
 		return err
 	}
-	name := strings.TrimSpace(secrets)
-	if name == "" || strings.Contains(name, "\n") {
-		return fmt.Errorf("looking for the Secret of the authority: there are %q, expected one", name)
-	}
 	_, err = c.Kubectl(ctx, "-n", e2e.Release, "delete", name)
 	return err
+}
+
+// authoritySecret is the name of the only Secret of the installation but those of Helm's releases.
+func authoritySecret(ctx context.Context, c *e2e.Cluster) (string, error) {
+	names, err := c.Kubectl(ctx, "-n", e2e.Release, "get", "secrets", "--field-selector=type!=helm.sh/release.v1", "-o", "name")
+	if err != nil {
+		return "", err
+	}
+	if found := strings.Fields(names); len(found) != 1 {
+		return "", fmt.Errorf("looking for the Secret of the authority: there are %q, expected one", found)
+	}
+	return strings.TrimSpace(names), nil
 }
 
 // healed wants all as it was before: both replicas ready, a Secret with an authority, and a caBundle.
@@ -94,7 +102,11 @@ func healed(ctx context.Context, c *e2e.Cluster, api *e2e.API) error {
 	if err := rolledOut(ctx, c); err != nil {
 		return err
 	}
-	secrets, err := c.Kubectl(ctx, "-n", e2e.Release, "get", "secrets", "--field-selector=type!=helm.sh/release.v1", "-o", "jsonpath={.items[*].data}")
+	name, err := authoritySecret(ctx, c)
+	if err != nil {
+		return err
+	}
+	data, err := c.Kubectl(ctx, "-n", e2e.Release, "get", name, "-o", "jsonpath={.data}")
 	if err != nil {
 		return err
 	}
@@ -102,8 +114,8 @@ func healed(ctx context.Context, c *e2e.Cluster, api *e2e.API) error {
 	if err != nil {
 		return err
 	}
-	if secrets == "" || len(bundle) == 0 {
-		return fmt.Errorf("the Secret holds %d bytes and caBundle %d, expected both filled again", len(secrets), len(bundle))
+	if data == "" || len(bundle) == 0 {
+		return fmt.Errorf("the Secret holds %d bytes and caBundle %d, expected both filled again", len(data), len(bundle))
 	}
 	return nil
 }

@@ -36,8 +36,8 @@ metadata: {name: all, namespace: <NAMESPACE>}
 spec: {limits: [{type: Container, min: {cpu: 10m, memory: 16Mi}, max: {cpu: "1", memory: 128Mi}}]}
 `
 
-// worker is a pod as the charts make them. Instead of Airflow there are its files' users: how many connections and
-// variables there are, and whether the values are right, told without the values.
+// worker is a pod as the charts make them. Where Airflow would run, it counts in which files the values are, without
+// telling them.
 const worker = `
 apiVersion: v1
 kind: Pod
@@ -56,7 +56,7 @@ spec:
   - name: base
     image: ` + e2e.BusyBoxImage + `
     command: [sh, -ec]
-    args: ["cd /var/run/secrets/airflow && grep -c ` + e2e.Canary + ` connections.json variables.json && grep -c malformed report.json"]
+    args: ["cd /var/run/secrets/airflow && grep -c <PATTERN> connections.json variables.json && grep -c malformed report.json"]
     env:
     - {name: AIRFLOW__CORE__EXECUTOR, value: KubernetesExecutor}
     - {name: AWS_ACCESS_KEY_ID, value: AKIAIOSFODNN7EXAMPLE}
@@ -87,7 +87,8 @@ func runWorker(ctx context.Context, c *e2e.Cluster, namespace string) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Apply(ctx, fill(worker, "<NAMESPACE>", namespace, "<ENDPOINT>", endpoint)); err != nil {
+	// A pod is an object of the API, too: it has a pattern that matches the canary, and not the canary.
+	if err := c.Apply(ctx, fill(worker, "<NAMESPACE>", namespace, "<ENDPOINT>", endpoint, "<PATTERN>", strings.ReplaceAll(e2e.Canary, "-", "."))); err != nil {
 		return err
 	}
 	said, err := finished(ctx, c, namespace, "worker")
