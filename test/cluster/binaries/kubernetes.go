@@ -43,7 +43,7 @@ func buildKubernetes(ctx context.Context, dir string, log io.Writer) error {
 	if err := command(ctx, dir, log, "go", "mod", "tidy").Run(); err != nil {
 		return fmt.Errorf("resolving modules: %w", err)
 	}
-	if err := command(ctx, dir, log, "go", append([]string{"build", "-trimpath", "-ldflags", linkerFlags(), "-o", "bin/"}, kubernetesPrograms...)...).Run(); err != nil {
+	if err := command(ctx, dir, log, "go", append([]string{"build", "-v", "-trimpath", "-ldflags", linkerFlags(), "-o", "bin/"}, kubernetesPrograms...)...).Run(); err != nil {
 		return err
 	}
 	return os.Rename(filepath.Join(dir, "bin", "server"), filepath.Join(dir, "bin", "etcd"))

@@ -49,7 +49,7 @@ func makeCgroups(name string) error {
 func removeCgroups(name string) error {
 	roots, err := hierarchies()
 	if err != nil {
-		return err
+		return nil // where there are none, none can have been made
 	}
 	for _, root := range roots {
 		path := filepath.Join(root, name)

@@ -1,6 +1,9 @@
 package kube
 
-import "fmt"
+import (
+	"fmt"
+	"path/filepath"
+)
 
 // cni gives each pod a link of its own with the node as its router. (On a bridge, an answer from one pod of the node to
 // another would pass kube-proxy by, where bridged packets are not filtered.)
@@ -41,9 +44,9 @@ func (n *Node) kubelet() []byte {
 kind: KubeletConfiguration
 authentication: {anonymous: {enabled: false}, x509: {clientCAFile: %q}, webhook: {enabled: true}}
 authorization: {mode: Webhook}
-containerRuntimeEndpoint: "unix://%s"
+containerRuntimeEndpoint: %q
 cgroupDriver: cgroupfs
-cgroupRoot: "/%s"
+cgroupRoot: %q
 failCgroupV1: false
 failSwapOn: false
 enforceNodeAllocatable: []
@@ -53,5 +56,5 @@ volumePluginDir: %q
 evictionHard: {memory.available: 100Mi, nodefs.available: 1%%, imagefs.available: 1%%}
 imageGCHighThresholdPercent: 100
 imageGCLowThresholdPercent: 99
-`, n.path("ca.crt"), n.Containerd, n.cgroup(), n.path("resolv.conf"), n.options.Logs+"/pods", n.path("volumeplugins"))
+`, n.path("ca.crt"), "unix://"+n.Containerd, "/"+n.cgroup(), n.path("resolv.conf"), filepath.Join(n.options.Logs, "pods"), n.path("volumeplugins"))
 }
