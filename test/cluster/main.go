@@ -115,6 +115,11 @@ func prove(ctx context.Context, out io.Writer, a asked, checks []e2e.Check) (err
 	defer func() { err = errors.Join(err, giveBack(a.keep)) }()
 	fmt.Fprintf(out, "logs: %s\n", c.Logs)
 	defer fmt.Fprintf(out, "logs: %s\n", c.Logs)
+	if c.Node != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = c.Node.WhileUp(ctx)
+		defer cancel()
+	}
 	if !a.bare {
 		err = e2e.Run(ctx, out, c, checks)
 	}

@@ -83,6 +83,10 @@ func runOne(ctx context.Context, out io.Writer, c *Cluster, check Check) error {
 		fmt.Fprintf(out, "%-24s ok     %6.1f s  %s\n", check.Name, seconds, proved)
 		return nil
 	}
+	if ctx.Err() != nil {
+		fmt.Fprintf(out, "%-24s ended  %6.1f s  %v\n", check.Name, seconds, context.Cause(ctx))
+		return err
+	}
 	fmt.Fprintf(out, "%-24s FAILED %6.1f s  %s\n", check.Name, seconds, check.Says)
 	fmt.Fprintln(out, indent(err.Error()))
 	fmt.Fprintln(out, indent(c.explain(ctx)))

@@ -36,9 +36,9 @@ type Node struct {
 	space   *space
 	network network
 
-	mu     sync.Mutex
-	fell   error         // the first program that ended by itself
-	fallen chan struct{} // closed then
+	fall   sync.Once
+	fell   error // which program ended by itself, first; written before fallen is closed
+	fallen chan struct{}
 	ended  sync.WaitGroup
 }
 
@@ -69,7 +69,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 }
 
 func (n *Node) start(ctx context.Context) error {
-	ctx, cancel := n.whileUp(ctx)
+	ctx, cancel := n.WhileUp(ctx)
 	defer cancel()
 	for _, step := range []struct {
 		says string
@@ -92,28 +92,19 @@ func (n *Node) start(ctx context.Context) error {
 	return nil
 }
 
-// whileUp is a context that ends, too, when one of the cluster's programs does.
-func (n *Node) whileUp(ctx context.Context) (context.Context, context.CancelFunc) {
+// WhileUp is a context that ends, too, when one of the cluster's programs does; its cause then says which, and the end of
+// what that logged.
+func (n *Node) WhileUp(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
 		select {
 		case <-n.fallen:
-			cancel(n.Fell())
+			cancel(n.fell)
 		case <-ctx.Done():
 		}
 	}()
 	return ctx, func() { cancel(nil) }
 }
-
-// Fell says which of the cluster's programs ended by itself, first; nil while all run.
-func (n *Node) Fell() error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.fell
-}
-
-// Fallen is closed when one of the cluster's programs ends by itself.
-func (n *Node) Fallen() <-chan struct{} { return n.fallen }
 
 // Stop ends every process of the cluster, waits until they are gone, and removes what it wrote but the logs.
 func (n *Node) Stop() error {

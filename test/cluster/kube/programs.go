@@ -110,12 +110,10 @@ func (n *Node) launch(name, program string, args ...string) error {
 	n.ended.Go(func() {
 		defer log.Close()
 		err := c.Wait()
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		if n.fell == nil {
+		n.fall.Do(func() {
 			n.fell = fmt.Errorf("%s ended (%v); the end of %s:\n%s", name, err, log.Name(), lastLines(log.Name(), 5))
 			close(n.fallen)
-		}
+		})
 	})
 	return nil
 }
