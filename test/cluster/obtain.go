@@ -106,6 +106,9 @@ func missingForLent() []string {
 			missing = append(missing, name+": on the PATH, as KUBECONFIG is set")
 		}
 	}
+	if _, err := os.Stat(kube.BusyBox); err != nil {
+		missing = append(missing, kube.BusyBox+": apt-get install -y busybox-static")
+	}
 	if os.Getenv("LOAD_IMAGE") == "" {
 		missing = append(missing, `LOAD_IMAGE: a command that makes an image archive known to the cluster of KUBECONFIG, such as LOAD_IMAGE="kind load image-archive"`)
 	}

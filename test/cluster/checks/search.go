@@ -19,7 +19,7 @@ func search(places map[string][]byte) error {
 	for _, place := range slices.Sorted(maps.Keys(places)) {
 		for _, form := range forms(e2e.Canary) {
 			if at := bytes.Index(places[place], []byte(form)); at >= 0 {
-				found = append(found, fmt.Errorf("%s shows the canary as %q: ...%q...", place, form, around(places[place], at)))
+				found = append(found, fmt.Errorf("%s shows the canary as %q, in %q", place, form, around(places[place], at)))
 			}
 		}
 	}
