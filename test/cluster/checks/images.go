@@ -27,7 +27,8 @@ func images(ctx context.Context, c *e2e.Cluster) (string, error) {
 	}
 	defer os.RemoveAll(dir)
 	var told []string
-	for target, pattern := range map[string]string{"webhook": `image: "?([^\s"]*webhook[^\s"]*)`, "fetcher": `--fetcher-image=([^\s"]+)`} {
+	for _, each := range [][2]string{{"webhook", `image: "?([^\s"]*webhook[^\s"]*)`}, {"fetcher", `--fetcher-image=([^\s"]+)`}} {
+		target, pattern := each[0], each[1]
 		name := regexp.MustCompile(pattern).FindStringSubmatch(rendered)
 		if name == nil {
 			return "", fmt.Errorf("looking for %s in what helm template renders: it is not there", pattern)
