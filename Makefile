@@ -53,6 +53,10 @@ airflow: ## the real Airflow in all six versions; VALUES=all for every generated
 	go test ./test/airflow -v -timeout 60m -airflow=all -values=$(VALUES)
 	go test ./injector/fetcher/airflowcfg -run AsAirflow -v -timeout 60m -airflow=all
 
+.PHONY: e2e
+e2e: build ## a real Kubernetes (KUBECONFIG's, or one that is started here), the chart, the real Airflow; E2E="--only NAME" for a part
+	@go build -o bin/e2e ./test/cluster && exec bin/e2e $(E2E)
+
 .PHONY: bench
 bench: ## benchmarks, each beside its baseline in the same run; last what a look-up costs in the real Airflow
 	go test ./cmd/... ./injector/... ./webhook -run '^$$' -bench . -benchmem

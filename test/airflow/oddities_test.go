@@ -11,6 +11,7 @@ import (
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 	"github.com/airflow-secrets/airflow-secrets/test/airflow/corpus"
 	"github.com/airflow-secrets/airflow-secrets/test/fakeaws"
+	"github.com/airflow-secrets/airflow-secrets/test/migration"
 )
 
 // oddity is something that the plugin does otherwise than its kwargs make believe.
@@ -128,13 +129,13 @@ func oddities() []oddity {
 
 func setEnv(pod *corev1.Pod, name, value string) {
 	removeEnv(pod, name)
-	for c := range containersOf(pod) {
+	for c := range migration.ContainersOf(pod) {
 		c.Env = append(c.Env, corev1.EnvVar{Name: name, Value: value})
 	}
 }
 
 func removeEnv(pod *corev1.Pod, name string) {
-	for c := range containersOf(pod) {
+	for c := range migration.ContainersOf(pod) {
 		c.Env = slices.DeleteFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == name })
 	}
 }
@@ -156,7 +157,7 @@ func TestPluginOddities(t *testing.T) {
 
 func (o oddity) run(ctx context.Context, t *testing.T, program string, page *page) {
 	t.Helper()
-	w := page.sharedWorld(t, func(v *communityValues) { v.Airflow.Config["AIRFLOW__SECRETS__BACKEND_KWARGS"] = o.kwargs })
+	w := page.sharedWorld(t, func(v *migration.Community) { v.Airflow.Config["AIRFLOW__SECRETS__BACKEND_KWARGS"] = o.kwargs })
 	w.account.Role(fakeaws.Role{Name: "reader"})
 	w.adapt = func(policy string) string {
 		if o.adapt != nil {

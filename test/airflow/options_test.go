@@ -11,6 +11,7 @@ import (
 
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 	"github.com/airflow-secrets/airflow-secrets/test/fakeaws"
+	"github.com/airflow-secrets/airflow-secrets/test/migration"
 )
 
 // option is one that the tests take from secrets; nothing but a mail to be sent ever needs it.
@@ -24,7 +25,7 @@ const (
 // taking makes Airflow take the option from its backend.
 func taking(id string) func(*corev1.Pod) {
 	return func(pod *corev1.Pod) {
-		for c := range containersOf(pod) {
+		for c := range migration.ContainersOf(pod) {
 			c.Env = append(c.Env, corev1.EnvVar{Name: optionSecret, Value: id})
 		}
 	}
@@ -137,7 +138,7 @@ func TestOptionsOutOfSight(t *testing.T) {
 	defer cancel()
 	program, page := buildFetcher(ctx, t), readPage(t)
 	const annotation = "airflow-secrets/config"
-	hidden := page.sharedWorld(t, func(v *communityValues) { v.Airflow.Config[optionSecret] = "mail" })
+	hidden := page.sharedWorld(t, func(v *migration.Community) { v.Airflow.Config[optionSecret] = "mail" })
 	hidden.enter(t, byRole)
 	_, said := hidden.fetch(ctx, t, program, hidden.inject(t, hidden.worker(t, byRole, nil)))
 	for _, part := range []string{string(contract.OptionFromBackend) + ": ", optionSecret, annotation + " to " + option + "="} {

@@ -14,6 +14,7 @@ import (
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 	"github.com/airflow-secrets/airflow-secrets/test/airflow/worker"
 	"github.com/airflow-secrets/airflow-secrets/test/fakeaws"
+	"github.com/airflow-secrets/airflow-secrets/test/migration"
 )
 
 // The plugin of user B: its backend, and the package that the backend is in.
@@ -55,21 +56,21 @@ const (
 )
 
 // sharedWorld is that of the page. More may change the values, which are then those of every way in.
-func (p *page) sharedWorld(t *testing.T, more ...func(*communityValues)) *sharedWorld {
+func (p *page) sharedWorld(t *testing.T, more ...func(*migration.Community)) *sharedWorld {
 	t.Helper()
 	before, after, byTheirIDs := p.community(t, "userB before"), p.community(t, "userB after"), p.community(t, "userB after")
 	byTheirIDs.Airflow.PodAnnotations = p.annotations(t, "userB annotations by ids")
 	asDefault := p.community(t, "userB after")
 	delete(asDefault.Airflow.PodAnnotations, "airflow-secrets/shared-role-arn")
 	values := map[string]chart{}
-	for way, v := range map[string]communityValues{natively: before, byRole: after, byDefault: asDefault, byIDs: byTheirIDs} {
+	for way, v := range map[string]migration.Community{natively: before, byRole: after, byDefault: asDefault, byIDs: byTheirIDs} {
 		for _, change := range more {
 			change(&v)
 		}
 		values[way] = v
 	}
 	w := &sharedWorld{world: newWorld(t, userB(), values), page: p, ownPrefix: "org/tenant/prod/airflow/", sharedPrefix: "org/core/airflow/"}
-	values[byRole].(communityValues).addTo(t, &w.objects)
+	addSecret(t, values[byRole].(migration.Community), &w.objects)
 	w.shared = w.aws.Account("222222222222")
 	w.putKey(t)
 	return w
@@ -119,7 +120,7 @@ func (w *sharedWorld) enter(t *testing.T, way string) {
 	}
 	w.giveRole(w.policy(t, "userB policy after"))
 	arn := w.shared.Role(fakeaws.Role{Name: "airflow-secrets", TrustPolicy: w.page.block(t, "userB shared trust"), Policies: []string{w.policy(t, "userB shared role")}})
-	if named := w.values[byRole].(communityValues).Airflow.PodAnnotations["airflow-secrets/shared-role-arn"]; named != arn {
+	if named := w.values[byRole].(migration.Community).Airflow.PodAnnotations["airflow-secrets/shared-role-arn"]; named != arn {
 		t.Errorf("docs/migration.md names the role %s, expected %s", named, arn)
 	}
 }
@@ -139,7 +140,7 @@ func (w *sharedWorld) worker(t *testing.T, way string, more map[string]string) *
 	t.Helper()
 	pod := w.pod(t, w.chart, way)
 	maps.Copy(pod.Annotations, more)
-	for c := range containersOf(pod) {
+	for c := range migration.ContainersOf(pod) {
 		c.Env = append(c.Env, corev1.EnvVar{Name: "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", Value: "sqlite:////opt/airflow/airflow.db"})
 	}
 	return pod
@@ -208,7 +209,7 @@ func TestSharedAccountNeedsAWayIn(t *testing.T) {
 		})
 	}
 	t.Run("when all is removed that was for the plugin", func(t *testing.T) {
-		w := page.sharedWorld(t, func(v *communityValues) { v.Airflow.ExtraPipPackages = nil })
+		w := page.sharedWorld(t, func(v *migration.Community) { v.Airflow.ExtraPipPackages = nil })
 		w.closed = true
 		w.shared.KMSKey(region, fakeaws.KMSKey{ID: keyID})
 		w.checkWayIn(ctx, t, program, w.chart, byRole, w.putNamed(t))
@@ -273,8 +274,8 @@ func (w *sharedWorld) checkNoWayIn(ctx context.Context, t *testing.T, program st
 	if calls := w.aws.Requests(); len(calls) > 0 {
 		t.Errorf("AWS was asked %d times, expected not at all", len(calls))
 	}
-	kwargs := w.values[byRole].(communityValues).Airflow.Config["AIRFLOW__SECRETS__BACKEND_KWARGS"]
-	for c := range containersOf(pod) {
+	kwargs := w.values[byRole].(migration.Community).Airflow.Config["AIRFLOW__SECRETS__BACKEND_KWARGS"]
+	for c := range migration.ContainersOf(pod) {
 		c.EnvFrom = nil
 		c.Env = append(c.Env, corev1.EnvVar{Name: "AIRFLOW__SECRETS__BACKEND", Value: contract.SharedBackend}, corev1.EnvVar{Name: "AIRFLOW__SECRETS__BACKEND_KWARGS", Value: kwargs})
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/airflow-secrets/airflow-secrets/injector/kubelet"
 	"github.com/airflow-secrets/airflow-secrets/test/airflow/corpus"
 	"github.com/airflow-secrets/airflow-secrets/test/fakeaws"
+	"github.com/airflow-secrets/airflow-secrets/test/migration"
 	"github.com/airflow-secrets/airflow-secrets/test/pods"
 )
 
@@ -43,7 +44,7 @@ type world struct {
 
 // chart is what becomes of a chart's values in one of its pods, of which file is another form.
 type chart interface {
-	pod(t *testing.T, file string) *corev1.Pod
+	Pod(file string) (*corev1.Pod, error)
 }
 
 // newWorld has the objects of testdata/users in its namespace, and more.
@@ -100,19 +101,17 @@ func (w *world) giveRole(documents ...string) {
 	w.role = w.account.Role(fakeaws.Role{Name: "airflow", Audience: "sts.amazonaws.com", Policies: documents})
 }
 
-const tokenFile = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"
-
 // pod is one of the chart's pods by the user's values, before or after, as the API server gives it to the webhooks that come
 // behind EKS's own. It finds AWS at another address.
 func (w *world) pod(t *testing.T, chart, when string) *corev1.Pod {
 	t.Helper()
-	pod := w.values[when].pod(t, chart)
+	pod := must(w.values[when].Pod(chart))(t)
 	pod.Name = pod.GenerateName + "0"
-	for c := range containersOf(pod) {
+	for c := range migration.ContainersOf(pod) {
 		c.Env = append(c.Env, corev1.EnvVar{Name: "AWS_ENDPOINT_URL", Value: w.url})
 	}
 	if w.role != "" {
-		w.admitRole(pod)
+		migration.AdmitRole(pod, w.role, region)
 	}
 	return pod
 }
@@ -123,23 +122,6 @@ func (w *world) annotated(t *testing.T, more map[string]string) *corev1.Pod {
 	pod := w.pod(t, w.chart, "after")
 	maps.Copy(pod.Annotations, more)
 	return pod
-}
-
-// admitRole adds what the identity webhook of EKS adds for a service account with a role.
-func (w *world) admitRole(pod *corev1.Pod) {
-	seconds := int64(86400)
-	pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "aws-iam-token", VolumeSource: corev1.VolumeSource{
-		Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
-			Audience: "sts.amazonaws.com", ExpirationSeconds: &seconds, Path: "token"}}}}}})
-	for c := range containersOf(pod) {
-		c.Env = append(c.Env,
-			corev1.EnvVar{Name: "AWS_STS_REGIONAL_ENDPOINTS", Value: "regional"},
-			corev1.EnvVar{Name: "AWS_DEFAULT_REGION", Value: region},
-			corev1.EnvVar{Name: "AWS_REGION", Value: region},
-			corev1.EnvVar{Name: "AWS_ROLE_ARN", Value: w.role},
-			corev1.EnvVar{Name: "AWS_WEB_IDENTITY_TOKEN_FILE", Value: tokenFile})
-		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: "aws-iam-token", MountPath: filepath.Dir(tokenFile), ReadOnly: true})
-	}
 }
 
 // decide is the webhook's answer.
@@ -230,8 +212,8 @@ func (w *world) see(t *testing.T, pod *corev1.Pod, container, root string) (envi
 		t.Fatal(err)
 	}
 	for _, unknown := range view.Unknown {
-		if unknown.Name == tokenFile {
-			view.Files[tokenFile] = token(pod)
+		if unknown.Name == migration.TokenFile {
+			view.Files[migration.TokenFile] = token(pod)
 		}
 	}
 	for name, content := range view.Files {

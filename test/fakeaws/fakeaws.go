@@ -38,8 +38,9 @@ type Server struct {
 	meters   map[meterKey]*meter   // what the quotas have counted
 	paging   Paging
 	requests []Request
-	calls    int // calls so far, for their ids
-	sessions int // temporary credentials handed out so far
+	heard    func(Request) // is told of each
+	calls    int           // calls so far, for their ids
+	sessions int           // temporary credentials handed out so far
 	now      func() time.Time
 }
 
@@ -51,6 +52,7 @@ func New() *Server {
 		kmsKeys:  map[string]policy{},
 		quotas:   map[string]int{},
 		meters:   map[meterKey]*meter{},
+		heard:    func(Request) {},
 		now:      time.Now,
 	}
 }
@@ -131,6 +133,13 @@ func (s *Server) Calls(operation string) int {
 	return n
 }
 
+// Tell has each call from now on told as it is recorded, one after the other. What is told must not call the server.
+func (s *Server) Tell(heard func(Request)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heard = heard
+}
+
 // Forget empties the record of calls.
 func (s *Server) Forget() {
 	s.mu.Lock()
@@ -169,10 +178,12 @@ func (s *Server) record(c *call, err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.requests = append(s.requests, Request{
+	request := Request{
 		Service: c.protocol.service(), Operation: c.operation, Account: c.caller.accountID(), Caller: c.caller.callerARN(), Region: c.region,
 		SecretIDs: c.in.secretIDs(), Outcome: outcome,
-	})
+	}
+	s.requests = append(s.requests, request)
+	s.heard(request)
 }
 
 // must is for the methods by which a test sets the scene: their only errors are mistakes in the test.

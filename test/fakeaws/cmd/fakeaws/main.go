@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -28,8 +30,8 @@ Flags:
   --listen ADDRESS   where to listen (127.0.0.1:0); with port 0 the system chooses a port
   --help             print this
 
-It prints one line, "listening on http://127.0.0.1:PORT", as soon as it takes calls, and serves until it gets SIGINT
-or SIGTERM. Point a client at it by its endpoint, with any secret key:
+It prints "listening on http://127.0.0.1:PORT" as soon as it takes calls, then a line for each call, such as
+"ListSecrets ok arn:aws:iam::111122223333:user/AKIAIOSFODNN7EXAMPLE", and serves until it gets SIGINT or SIGTERM. Point a client at it by its endpoint, with any secret key:
 
   AWS_ENDPOINT_URL=http://127.0.0.1:PORT AWS_REGION=eu-central-1 \
   AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE AWS_SECRET_ACCESS_KEY=any aws secretsmanager list-secrets
@@ -85,6 +87,10 @@ func serve(ctx context.Context, address, store string, stdout io.Writer) error {
 	closed := context.AfterFunc(ctx, func() { server.Close() })
 	defer closed()
 	fmt.Fprintf(stdout, "listening on http://%s\n", listener.Addr())
+	aws.Tell(func(r fakeaws.Request) {
+		told := append([]string{r.Operation, r.Outcome, cmp.Or(r.Caller, "unknown")}, r.SecretIDs...)
+		fmt.Fprintln(stdout, strings.Join(told, " "))
+	})
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving: %w", err)
 	}

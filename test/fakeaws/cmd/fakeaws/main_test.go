@@ -70,7 +70,8 @@ func TestServing(t *testing.T) {
 			if err := c.Start(); err != nil {
 				t.Fatal(err)
 			}
-			line, err := bufio.NewReader(stdout).ReadString('\n')
+			lines := bufio.NewReader(stdout)
+			line, err := lines.ReadString('\n')
 			address, found := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
 			if err != nil || !found || !strings.HasPrefix(address, "http://127.0.0.1:") {
 				t.Fatalf("the first line is %q, error %v; expected \"listening on http://127.0.0.1:PORT\"", line, err)
@@ -82,6 +83,9 @@ func TestServing(t *testing.T) {
 			out, err := client.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String("a")})
 			if err != nil || *out.SecretString != "x" {
 				t.Errorf("got %v, error %v; expected the store's secret", out, err)
+			}
+			if told, err := lines.ReadString('\n'); told != "GetSecretValue ok arn:aws:iam::111122223333:user/AKIAOWN a\n" {
+				t.Errorf("the call is told as %q, error %v", told, err)
 			}
 			waiting := make(chan error)
 			go func() { // a call that is never answered must not keep the command alive

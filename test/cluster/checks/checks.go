@@ -1,0 +1,36 @@
+// Package checks has the checks of the product itself on a real cluster: installed, safe, rotated, measured, removed.
+package checks
+
+import (
+	"time"
+
+	"github.com/airflow-secrets/airflow-secrets/test/cluster/e2e"
+)
+
+// First is what runs before the scenarios with Airflow; the first two are what everything else stands on.
+func First() []e2e.Check {
+	return []e2e.Check{
+		{Name: "images", Always: true, Run: images,
+			Says: "the Dockerfile makes two images of one program each, without shell and root, that a node can run"},
+		{Name: "install", Always: true, Run: install,
+			Says: "the README's commands install the chart, and when they have ended an annotated pod is injected"},
+		{Name: "restricted", Run: restricted,
+			Says: "an annotated pod runs under Pod Security restricted with ResourceQuota and LimitRange"},
+		{Name: "start", Run: start, OwnNode: true, Limit: 10 * time.Minute, // before Airflow is there to compete with
+			Says: "how much longer a pod takes to start with ours than with an init container that does nothing"},
+	}
+}
+
+// Last is what runs after them, and looks at what they left.
+func Last() []e2e.Check {
+	return []e2e.Check{
+		{Name: "rotation", Run: rotation, OwnNode: true, Limit: 10 * time.Minute,
+			Says: "20 pods a second are all injected while certificates are replaced and replicas restarted"},
+		{Name: "outage", Run: outage, OwnNode: true,
+			Says: "after SIGKILL, a wiped caBundle or a deleted Secret no pod is uninjected, and none denied for more than 2 s"},
+		{Name: "canary", Run: canary,
+			Says: "no value of a secret is in any object of the API, event, log of ours, nor in etcd"},
+		{Name: "uninstall", Run: uninstall,
+			Says: "after the README's commands pods are created as if we had never been, and nothing of ours is left"},
+	}
+}

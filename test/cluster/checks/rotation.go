@@ -1,0 +1,109 @@
+package checks
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/airflow-secrets/airflow-secrets/test/cluster/command"
+	"github.com/airflow-secrets/airflow-secrets/test/cluster/e2e"
+)
+
+// Lifetimes that bring a rotation of everything into a minute. A leaf is renewed after two thirds of its life, and so is
+// the authority.
+const (
+	leafValidity = 15 * time.Second
+	caValidity   = 45 * time.Second
+)
+
+// rotation lets pods be created at a steady rate while the authority is replaced twice, the replicas are restarted in the
+// midst of that, and the installation is upgraded.
+func rotation(ctx context.Context, c *e2e.Cluster) (string, error) {
+	const namespace = "e2e-rotation"
+	if err := c.Namespace(ctx, namespace); err != nil {
+		return "", err
+	}
+	if err := shorten(ctx, c, namespace); err != nil {
+		return "", fmt.Errorf("shortening the lives of certificates: %w", err)
+	}
+	t, err := startTraffic(ctx, c, namespace)
+	if err != nil {
+		return "", err
+	}
+	defer t.end()
+	began := time.Now()
+	seen, err := rotateTwice(ctx, c, t.api)
+	if err != nil {
+		return "", err
+	}
+	if err := upgrade(ctx, c); err != nil {
+		return "", err
+	}
+	t.end()
+	o := t.since(began)
+	return fmt.Sprintf("%v, through %d authorities and %d serving certificates, a rolling restart and an upgrade by helm", o, len(seen.authorities), len(seen.leaves)), o.judge(0)
+}
+
+// shorten gives certificates lives of seconds. An authority that is there keeps the life that it was made with, so it is
+// deleted.
+func shorten(ctx context.Context, c *e2e.Cluster, namespace string) error {
+	if err := upgrade(ctx, c, "--set", "certificates.caValidity="+inSeconds(caValidity), "--set", "certificates.leafValidity="+inSeconds(leafValidity)); err != nil {
+		return err
+	}
+	if err := deleteSecret(ctx, c, nil); err != nil {
+		return err
+	}
+	return command.Until(ctx, time.Minute, func(ctx context.Context) error {
+		if _, err := authoritySecret(ctx, c); err != nil {
+			return err
+		}
+		return expectInjected(ctx, c, namespace)
+	})
+}
+
+func inSeconds(d time.Duration) string { return fmt.Sprintf("%.0fs", d.Seconds()) }
+
+// upgrade upgrades the release to values that are the chart's but for these, and waits until it is done.
+func upgrade(ctx context.Context, c *e2e.Cluster, values ...string) error {
+	args := append([]string{"upgrade", e2e.Release, "manifests/chart", "--namespace", e2e.Release, "--wait", "--timeout", "2m"}, values...)
+	if _, err := c.Run(ctx, "helm", args...); err != nil {
+		return err
+	}
+	return rolledOut(ctx, c)
+}
+
+func rolledOut(ctx context.Context, c *e2e.Cluster) error {
+	_, err := c.Kubectl(ctx, "-n", e2e.Release, "rollout", "status", "deployment/"+e2e.Release, "--timeout=120s")
+	return err
+}
+
+// rotateTwice watches until two more authorities than at first have been trusted, and restarts all replicas after the
+// first of them.
+func rotateTwice(ctx context.Context, c *e2e.Cluster, api *e2e.API) (sightings, error) {
+	seen := newSightings()
+	if err := seen.look(ctx, api); err != nil {
+		return seen, err
+	}
+	first := len(seen.authorities)
+	for more := 1; more <= 2; more++ {
+		err := command.Until(ctx, 3*caValidity, func(ctx context.Context) error {
+			err := seen.look(ctx, api)
+			if err == nil && len(seen.authorities) < first+more {
+				err = fmt.Errorf("%d authorities have been trusted, expected %d after %v", len(seen.authorities), first+more, 3*caValidity)
+			}
+			return err
+		})
+		if err != nil {
+			return seen, err
+		}
+		if more == 1 {
+			if _, err := c.Kubectl(ctx, "-n", e2e.Release, "rollout", "restart", "deployment/"+e2e.Release); err != nil {
+				return seen, err
+			}
+			if err := rolledOut(ctx, c); err != nil {
+				return seen, err
+			}
+		}
+	}
+	return seen, nil
+}

@@ -1,0 +1,110 @@
+package kube
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"syscall"
+)
+
+// firstProcess is the argument by which a program knows that it is to be the first process of a cluster.
+const firstProcess = "kube-first-process"
+
+// space is a process, mount and network namespace with a first process in it. When that ends the kernel kills all others,
+// and with the last one go mounts, links and routes.
+type space struct {
+	first *exec.Cmd
+	stay  io.Closer // the first process ends when this is closed, so also when we are killed
+}
+
+// FirstProcess turns this program into the first process of a cluster, if it was started as that; then it does not
+// return. A main that calls Start calls this before all else.
+func FirstProcess() {
+	if len(os.Args) != 2 || os.Args[1] != firstProcess {
+		return
+	}
+	if err := isolateMounts(); err != nil {
+		fmt.Fprintln(os.Stderr, "isolating mounts:", err)
+		os.Exit(1)
+	}
+	go reapOrphans()
+	fmt.Println("ready")
+	io.Copy(io.Discard, os.Stdin)
+	os.Exit(0)
+}
+
+// isolateMounts hides what containers and the kubelet would leave on the machine: mounts are not passed on, and the
+// folders whose names cannot be set are in memory.
+func isolateMounts() error {
+	errs := []error{
+		syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""),
+		syscall.Mount("proc", "/proc", "proc", 0, ""),
+	}
+	for _, folder := range []string{"/run", "/var/lib", "/var/log"} {
+		errs = append(errs, syscall.Mount("tmpfs", folder, "tmpfs", 0, "mode=755"))
+	}
+	return errors.Join(errs...)
+}
+
+// reapOrphans does what a first process owes the others: containerd's shims and their children come to it.
+func reapOrphans() {
+	died := make(chan os.Signal, 1)
+	signal.Notify(died, syscall.SIGCHLD)
+	for range died {
+		for {
+			pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+			if pid <= 0 || err != nil {
+				break
+			}
+		}
+	}
+}
+
+// openSpace starts the first process and gives the namespaces a network.
+func (n *Node) openSpace(ctx context.Context) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	first := exec.Command(self, firstProcess)
+	// A process group of its own: Ctrl-C is ours to handle.
+	first.SysProcAttr = &syscall.SysProcAttr{
+		Setpgid:    true,
+		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET,
+	}
+	first.Stderr = os.Stderr
+	stay, err := first.StdinPipe()
+	if err != nil {
+		return err
+	}
+	said, err := first.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := first.Start(); err != nil {
+		return fmt.Errorf("making namespaces: %w", err)
+	}
+	n.space = &space{first: first, stay: stay}
+	if _, err := bufio.NewReader(said).ReadString('\n'); err != nil {
+		return errors.New("making namespaces: the first process did not come up")
+	}
+	return n.connect(ctx)
+}
+
+// end ends the first process, and so all.
+func (s *space) end() {
+	s.stay.Close()
+	s.first.Wait()
+}
+
+// command is a program that runs in the namespaces.
+func (n *Node) command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	within := []string{"--target", strconv.Itoa(n.space.first.Process.Pid), "--mount", "--net", "--pid", "--", program}
+	return exec.CommandContext(ctx, "nsenter", append(within, args...)...)
+}

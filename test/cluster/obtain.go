@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/airflow-secrets/airflow-secrets/test/cluster/binaries"
+	"github.com/airflow-secrets/airflow-secrets/test/cluster/command"
+	"github.com/airflow-secrets/airflow-secrets/test/cluster/e2e"
+	"github.com/airflow-secrets/airflow-secrets/test/cluster/kube"
+	"github.com/airflow-secrets/airflow-secrets/test/helm"
+)
+
+// giveBack leaves the machine, or the cluster that was lent, as it was found; a lent one is left alone where it is kept.
+type giveBack func(keep bool) error
+
+// obtain gives the cluster of KUBECONFIG, or a new one. All that is missing is said before anything is started.
+func obtain(ctx context.Context, out io.Writer, bare bool) (*e2e.Cluster, giveBack, error) {
+	kubeconfig := os.Getenv("KUBECONFIG")
+	var missing []string
+	if !bare {
+		missing = missingBinaries()
+	}
+	if kubeconfig == "" {
+		missing = append(missing, kube.Missing()...)
+	} else {
+		missing = append(missing, missingForLent()...)
+	}
+	if len(missing) > 0 {
+		return nil, nil, fmt.Errorf("this machine lacks something:\n  %s", strings.Join(missing, "\n  "))
+	}
+	logs, err := os.MkdirTemp("", "airflow-secrets-logs-")
+	if err != nil {
+		return nil, nil, err
+	}
+	source, err := os.Getwd()
+	if err != nil {
+		return nil, nil, err
+	}
+	c := &e2e.Cluster{Logs: logs, Source: source, Path: os.Getenv("PATH")}
+	if kubeconfig != "" {
+		c.Kubeconfig, c.LoadImage = kubeconfig, strings.Fields(os.Getenv("LOAD_IMAGE"))
+		return c, func(keep bool) error { return leave(c, keep) }, nil
+	}
+	return start(ctx, out, c)
+}
+
+// start starts a cluster of our own.
+func start(ctx context.Context, out io.Writer, c *e2e.Cluster) (*e2e.Cluster, giveBack, error) {
+	log, err := os.Create(filepath.Join(c.Logs, "build.log"))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer log.Close()
+	fmt.Fprintf(out, "the cluster's programs, from the cache or built (some twelve minutes; see %s)\n", log.Name())
+	programs, err := binaries.Get(ctx, log)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w; see %s", err, log.Name())
+	}
+	three, err := helm.Build(ctx, c.Source, helm.Three)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.Path = strings.Join([]string{programs, filepath.Dir(three.Binary), c.Path}, string(filepath.ListSeparator))
+	node, err := kube.Start(ctx, kube.Options{Bin: programs, Logs: c.Logs, Report: func(format string, args ...any) {
+		fmt.Fprintf(out, "  "+format+"\n", args...)
+	}})
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w\nlogs: %s", err, c.Logs)
+	}
+	c.Node, c.Kubeconfig = node, node.Kubeconfig
+	if err := e2e.LoadPause(ctx, c); err != nil {
+		return nil, nil, errors.Join(err, node.Stop())
+	}
+	return c, func(bool) error { return node.Stop() }, nil
+}
+
+// leave removes the namespaces that checks made in a cluster that was lent.
+func leave(c *e2e.Cluster, keep bool) error {
+	if keep {
+		return nil
+	}
+	_, err := c.Kubectl(context.Background(), "delete", "namespace", "--selector", e2e.Label, "--timeout=120s")
+	return err
+}
+
+func missingBinaries() []string {
+	for _, name := range []string{"webhook", "fetcher"} {
+		if _, err := os.Stat(filepath.Join("bin", name)); err != nil {
+			return []string{"bin/" + name + ": make build, and run this in the repository's folder"}
+		}
+	}
+	return nil
+}
+
+func missingForLent() []string {
+	var missing []string
+	for _, name := range []string{"kubectl", "helm", "buildah"} {
+		if _, err := exec.LookPath(name); err != nil {
+			missing = append(missing, name+": on the PATH, as KUBECONFIG is set")
+		}
+	}
+	if _, err := os.Stat(kube.BusyBox); err != nil {
+		missing = append(missing, kube.BusyBox+": apt-get install -y busybox-static")
+	}
+	if os.Getenv("LOAD_IMAGE") == "" {
+		missing = append(missing, `LOAD_IMAGE: a command that makes an image archive known to the cluster of KUBECONFIG, such as LOAD_IMAGE="kind load image-archive"`)
+	}
+	if _, err := command.Run(context.Background(), "kubectl", "version"); err != nil {
+		missing = append(missing, "the cluster of KUBECONFIG: "+err.Error())
+	}
+	return missing
+}
