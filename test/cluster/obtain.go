@@ -63,7 +63,7 @@ func start(ctx context.Context, out io.Writer, c *e2e.Cluster) (*e2e.Cluster, gi
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w; see %s", err, log.Name())
 	}
-	three, err := helm.Build(ctx, c.Source, helm.Three)
+	three, err := helm.Build(ctx, helm.Three)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/airflow-secrets/airflow-secrets/test/cache"
 )
 
 // The two majors of Helm that people have. They differ in how they render, validate and apply.
@@ -23,29 +25,24 @@ func Majors() []string { return []string{Three, Four} }
 
 // Helm is a Helm of one version. It has a home of its own, so the settings of whoever runs it change nothing.
 type Helm struct {
-	Binary string // an absolute path, below .cache/helm/VERSION
+	Binary string // an absolute path
 	home   string
 }
 
-// Build gives the Helm of a module such as Four. It is built once per version, into .cache of the checkout at root, which
-// takes minutes and loads modules from the proxy.
-func Build(ctx context.Context, root, module string) (Helm, error) {
+// Build gives the Helm of a module such as Four. It is built once per version, which takes minutes and loads modules from
+// the proxy.
+func Build(ctx context.Context, module string) (Helm, error) {
 	_, version, _ := strings.Cut(module, "@")
-	folder, err := filepath.Abs(filepath.Join(root, ".cache", "helm", version))
-	if err != nil {
-		return Helm{}, fmt.Errorf("looking for Helm: %w", err)
-	}
-	h := Helm{Binary: filepath.Join(folder, "helm"), home: filepath.Join(folder, "home")}
-	if _, err := os.Stat(h.Binary); err == nil {
-		return h, nil
-	}
-	command := exec.CommandContext(ctx, "go", "install", "-ldflags", "-s -w", module)
-	command.Dir = os.TempDir() // outside our module, whose go.mod has nothing to do with it
-	command.Env = append(os.Environ(), "GOBIN="+folder, "CGO_ENABLED=0", "GOFLAGS=", "GOOS=", "GOARCH=")
-	if output, err := command.CombinedOutput(); err != nil {
-		return h, fmt.Errorf("building %s: %w\n%s", module, err, output)
-	}
-	return h, nil
+	folder, err := cache.Folder(ctx, "helm-"+version, func(aside string) error {
+		command := exec.CommandContext(ctx, "go", "install", "-ldflags", "-s -w", module)
+		command.Dir = os.TempDir() // outside our module, whose go.mod has nothing to do with it
+		command.Env = append(os.Environ(), "GOBIN="+aside, "CGO_ENABLED=0", "GOFLAGS=", "GOOS=", "GOARCH=")
+		if output, err := command.CombinedOutput(); err != nil {
+			return fmt.Errorf("building %s: %w\n%s", module, err, output)
+		}
+		return nil
+	})
+	return Helm{Binary: filepath.Join(folder, "helm"), home: filepath.Join(folder, "home")}, err
 }
 
 // Run gives what Helm prints to standard output. What it prints to standard error is in the error, if there is one. It

@@ -39,7 +39,7 @@ var built = sync.OnceValues(func() (map[string]helm.Helm, error) {
 	defer cancel()
 	found := map[string]helm.Helm{}
 	for _, module := range helm.Majors() {
-		h, err := helm.Build(ctx, root, module)
+		h, err := helm.Build(ctx, module)
 		if err != nil {
 			return nil, err
 		}

@@ -36,16 +36,12 @@ func (r *runner) load(ctx context.Context, c *e2e.Cluster, i Image) error {
 	if r.loaded[i.Reference] {
 		return nil
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return err
-	}
 	log, err := os.OpenFile(filepath.Join(c.Logs, "airflow-images.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	archive, err := i.Archive(ctx, filepath.Join(cache, "airflow-secrets"), c.Source, log)
+	archive, err := i.Archive(ctx, c.Source, log)
 	if err != nil {
 		return err
 	}

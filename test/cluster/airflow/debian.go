@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/airflow-secrets/airflow-secrets/test/cache"
 )
 
 // packages are Debian's that Airflow needs, and two servers.
@@ -21,14 +23,13 @@ const (
 	postgresPrograms = "/usr/lib/postgresql/15/bin"
 )
 
-// debian gives the root folder that all images start from, which the folder cache keeps.
-func debian(ctx context.Context, cache string, log io.Writer) (string, error) {
+// debian gives the root folder that all images start from, which the cache keeps.
+func debian(ctx context.Context, log io.Writer) (string, error) {
 	hash, err := hashOf("debian.go")
 	if err != nil {
 		return "", err
 	}
-	root := filepath.Join(cache, "debian-"+hash)
-	return root, kept(root, func(aside string) error {
+	return cache.Folder(ctx, "debian-"+hash, func(aside string) error {
 		if err := logged(ctx, log, "debootstrap", "--variant=minbase", "--include="+packages, "bookworm", aside); err != nil {
 			return fmt.Errorf("installing Debian: %w", err)
 		}

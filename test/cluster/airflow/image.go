@@ -10,10 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/airflow-secrets/airflow-secrets/test/cache"
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/command"
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/image"
 )
@@ -36,24 +36,22 @@ var (
 //go:embed entrypoint.sh image.go debian.go requirements
 var inputs embed.FS
 
-// Archive gives the image as a docker-archive in the folder cache, which keeps it. One that is not there is made, with the
-// programs' progress in log; the first takes about two minutes. source is the repository's folder.
-func (i Image) Archive(ctx context.Context, cache, source string, log io.Writer) (string, error) {
+// Archive gives the image as a docker-archive, which the cache keeps. One that is not there is made, with the programs'
+// progress in log; the first takes about two minutes. source is the repository's folder.
+func (i Image) Archive(ctx context.Context, source string, log io.Writer) (string, error) {
 	hash, err := hashOf("image.go", "debian.go", "entrypoint.sh", "requirements/"+i.release+".txt")
 	if err != nil {
 		return "", err
 	}
-	archive := filepath.Join(cache, "airflow-"+i.release+"-"+hash+".tar")
-	return archive, kept(archive, func(aside string) error {
-		base, err := debian(ctx, cache, log)
+	const archive = "image.tar"
+	folder, err := cache.Folder(ctx, "airflow-"+i.release+"-"+hash, func(aside string) error {
+		base, err := debian(ctx, log)
 		if err != nil {
 			return err
 		}
-		if err := i.build(ctx, aside, base, source, log); err != nil {
-			return fmt.Errorf("making the image %s: %w", i.Reference, err)
-		}
-		return nil
+		return i.build(ctx, filepath.Join(aside, archive), base, source, log)
 	})
+	return filepath.Join(folder, archive), err
 }
 
 // hashOf changes with everything that goes into what is kept.
@@ -67,27 +65,6 @@ func hashOf(names ...string) (string, error) {
 		digest.Write(text)
 	}
 	return hex.EncodeToString(digest.Sum(nil)[:8]), nil
-}
-
-// kept makes a file or folder of a cache unless it is there: aside, and then renamed, so that half of one is never taken
-// for the whole.
-func kept(path string, make func(aside string) error) error {
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	work, err := os.MkdirTemp(filepath.Dir(path), "making-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(work)
-	aside := filepath.Join(work, filepath.Base(path))
-	if err := make(aside); err != nil {
-		return err
-	}
-	return os.Rename(aside, path)
 }
 
 // build puts the release into a copy of the base.
