@@ -122,7 +122,7 @@ func TestNotes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for set, should := range map[string][]string{
-		os.DevNull:                 {"helm test airflow-secrets -n airflow-secrets --logs", "rollout status deployment/airflow-secrets"},
+		os.DevNull:                 {"helm test airflow-secrets -n airflow-secrets\n", "rollout status deployment/airflow-secrets"},
 		"testdata/single.yaml":     {"WARNING: with 1 replica,", "WARNING: failurePolicy is Ignore", "Set validatingAdmissionPolicy.enabled"},
 		"testdata/own-secret.yaml": {"from the Secret webhook-certificate"},
 		"testdata/high-load.yaml":  {"in every namespace but airflow-secrets"},

@@ -32,5 +32,7 @@ func Last() []e2e.Check {
 			Says: "no value of a secret is in any object of the API, event, log of ours, nor in etcd"},
 		{Name: "uninstall", Run: uninstall,
 			Says: "after the README's commands pods are created as if we had never been, and nothing of ours is left"},
+		{Name: "ways", Run: ways,
+			Says: "install.yaml without Helm, and Helm 4 with two upgrades and helm test, install and remove it as well"},
 	}
 }

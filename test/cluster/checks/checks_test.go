@@ -47,17 +47,17 @@ func TestSearchFindsItsDecoy(t *testing.T) {
 	}
 }
 
-func TestReadmeCommands(t *testing.T) {
+func TestCommandsOf(t *testing.T) {
 	dir := t.TempDir()
-	const readme = "# x\n\n```sh\nrm -rf everything\n```\n\n<!-- make e2e runs this: install -->\n```sh\nmake build   # or not\n\nhelm install a b\n```\n\n```sh\nmore\n```\n"
-	if err := os.WriteFile(filepath.Join(dir, "README.md"), []byte(readme), 0o600); err != nil {
+	const text = "# x\n\n```sh\nrm -rf everything\n```\n\n<!-- make e2e runs this: install -->\n```sh\nmake build   # or not\n\nhelm install a b\n```\n\n```sh\nmore\n```\n"
+	if err := os.WriteFile(filepath.Join(dir, readme), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got, err := readmeCommands(dir, "install")
+	got, err := commandsOf(dir, readme, "install")
 	if want := []string{"make build", "helm install a b"}; err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%q, %v, expected %q", got, err, want)
 	}
-	if got, err := readmeCommands(dir, "uninstall"); err == nil {
+	if got, err := commandsOf(dir, readme, "uninstall"); err == nil {
 		t.Errorf("%q for a block that is not there", got)
 	}
 }

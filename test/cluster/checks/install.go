@@ -19,7 +19,7 @@ import (
 // install follows the README to the letter, and then wants what it promises: once its commands have ended, a pod that is
 // annotated is injected.
 func install(ctx context.Context, c *e2e.Cluster) (string, error) {
-	commands, err := readmeCommands(c.Source, "install")
+	commands, err := commandsOf(c.Source, readme, "install")
 	if err != nil {
 		return "", err
 	}
@@ -39,15 +39,21 @@ func install(ctx context.Context, c *e2e.Cluster) (string, error) {
 	return fmt.Sprintf("%s; then %s replicas are ready and an annotated pod is injected at once", strings.Join(commands, " && "), ready), nil
 }
 
-// readmeCommands are the lines of the README's shell block that is marked by a comment: <!-- make e2e runs this: NAME -->.
-func readmeCommands(source, name string) ([]string, error) {
-	text, err := os.ReadFile(filepath.Join(source, "README.md"))
+// The pages whose commands are run.
+const (
+	readme       = "README.md"
+	installation = "docs/install.md"
+)
+
+// commandsOf are the lines of a page's shell block that is marked by a comment: <!-- make e2e runs this: NAME -->.
+func commandsOf(source, page, name string) ([]string, error) {
+	text, err := os.ReadFile(filepath.Join(source, page))
 	if err != nil {
 		return nil, err
 	}
 	block := regexp.MustCompile("(?s)<!-- make e2e runs this: " + name + " -->\n```sh\n(.*?)\n```").FindSubmatch(text)
 	if block == nil {
-		return nil, fmt.Errorf("looking for the README's commands: no shell block follows <!-- make e2e runs this: %s -->", name)
+		return nil, fmt.Errorf("looking for the commands of %s: no shell block follows <!-- make e2e runs this: %s -->", page, name)
 	}
 	var commands []string
 	for line := range strings.Lines(string(block[1])) {

@@ -23,31 +23,38 @@ func uninstall(ctx context.Context, c *e2e.Cluster) (string, error) {
 	if err := expectInjected(ctx, c, namespace); err != nil {
 		return "", err
 	}
-	commands, err := readmeCommands(c.Source, "uninstall")
+	commands, err := commandsOf(c.Source, readme, "uninstall")
 	if err != nil {
 		return "", err
 	}
 	if err := runAll(ctx, c, commands); err != nil {
 		return "", err
 	}
-	if err := expectUntouched(ctx, c, namespace); err != nil {
+	if err := expectGone(ctx, c, namespace); err != nil {
 		return "", err
+	}
+	return strings.Join(commands, " && ") + "; then annotated pods are created as they are given, and no object of any kind bears our name", nil
+}
+
+// expectGone wants annotated pods to be created as if we had never been, and nothing of ours to be left in the API.
+func expectGone(ctx context.Context, c *e2e.Cluster, namespace string) error {
+	if err := expectUntouched(ctx, c, namespace); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	api, err := c.Proxy(ctx)
 	if err != nil {
-		return "", err
+		return err
 	}
 	// What belongs to a deleted object, such as pods and endpoint slices, goes a moment later.
-	err = command.Until(ctx, 2*time.Minute, func(ctx context.Context) error {
+	return command.Until(ctx, 2*time.Minute, func(ctx context.Context) error {
 		left, err := leftOver(ctx, api)
 		if err == nil && len(left) > 0 {
 			err = fmt.Errorf("left in the API: %s", strings.Join(left, ", "))
 		}
 		return err
 	})
-	return strings.Join(commands, " && ") + "; then annotated pods are created as they are given, and no object of any kind bears our name", err
 }
 
 // leftOver is each object that bears our name: its own, that of its namespace, or in a label, an owner or a reference.
