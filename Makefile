@@ -68,6 +68,7 @@ release-check: ## the full length of all that CI runs in slices
 	$(MAKE) airflow VALUES=all
 	$(MAKE) fuzz
 	$(MAKE) bench
+	$(MAKE) e2e
 
 .PHONY: images
 images: export GOOS = linux
