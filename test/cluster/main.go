@@ -26,6 +26,8 @@ Usage, in the repository's folder, after make build:
 Flags:
   --list         list the checks
   --only NAMES   run these only, and those that they need; joined by commas
+  --build        make what takes long (the cluster's programs, Airflow's images), as far as
+                 the cache lacks it, and end
   --keep         after the checks go on until Ctrl-C, with the cluster as it is
   --bare         no images, no installation, no checks: just the cluster, until Ctrl-C
   --help         print this
@@ -51,8 +53,8 @@ func main() {
 
 // asked is the command line.
 type asked struct {
-	list, keep, bare bool
-	only             []string
+	list, build, keep, bare bool
+	only                    []string
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -77,7 +79,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	started := time.Now()
-	if err := prove(ctx, stdout, a, selected); err != nil {
+	task := func() error { return prove(ctx, stdout, a, selected) }
+	if a.build {
+		task = func() error { return build(ctx, stdout) }
+	}
+	if err := task(); err != nil {
 		fmt.Fprintf(stderr, "cluster: %v\n", err)
 		return 1
 	}
@@ -91,6 +97,7 @@ func parse(args []string) (asked, error) {
 	flags := flag.NewFlagSet("cluster", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.BoolVar(&a.list, "list", false, "")
+	flags.BoolVar(&a.build, "build", false, "")
 	flags.BoolVar(&a.keep, "keep", false, "")
 	flags.BoolVar(&a.bare, "bare", false, "")
 	flags.StringVar(&only, "only", "", "")

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/airflow-secrets/airflow-secrets/test/cluster/airflow"
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/binaries"
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/command"
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/e2e"
@@ -33,7 +34,7 @@ func obtain(ctx context.Context, out io.Writer, bare bool) (*e2e.Cluster, giveBa
 		missing = append(missing, missingForLent()...)
 	}
 	if len(missing) > 0 {
-		return nil, nil, fmt.Errorf("this machine lacks something:\n  %s", strings.Join(missing, "\n  "))
+		return nil, nil, lacking(missing)
 	}
 	logs, err := os.MkdirTemp("", "airflow-secrets-logs-")
 	if err != nil {
@@ -49,6 +50,30 @@ func obtain(ctx context.Context, out io.Writer, bare bool) (*e2e.Cluster, giveBa
 		return c, func(keep bool) error { return leave(c, keep) }, nil
 	}
 	return start(ctx, out, c)
+}
+
+// build fills the cache with all that takes long, with the programs' progress in log.
+func build(ctx context.Context, log io.Writer) error {
+	if missing := kube.Missing(); len(missing) > 0 {
+		return lacking(missing)
+	}
+	if _, err := binaries.Get(ctx, log); err != nil {
+		return err
+	}
+	for _, major := range helm.Majors() {
+		if _, err := helm.Build(ctx, major); err != nil {
+			return err
+		}
+	}
+	source, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	return airflow.Build(ctx, source, log)
+}
+
+func lacking(missing []string) error {
+	return fmt.Errorf("this machine lacks something:\n  %s", strings.Join(missing, "\n  "))
 }
 
 // start starts a cluster of our own.

@@ -2,6 +2,7 @@ package airflow
 
 import (
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -24,6 +25,16 @@ func Checks() []e2e.Check {
 		{Name: "mistakes", Limit: limit, Run: r.mistakes,
 			Says: "a wrong annotation and a missing secret fail a task at once, and say why where people look"},
 	}
+}
+
+// Build makes the images, as far as the cache lacks them, with the programs' progress in log. source is the repository's folder.
+func Build(ctx context.Context, source string, log io.Writer) error {
+	for _, i := range []Image{airflow3, airflow2} {
+		if _, err := i.Archive(ctx, source, log); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // runner is what the checks have in common.
