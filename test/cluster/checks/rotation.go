@@ -45,9 +45,12 @@ func rotation(ctx context.Context, c *e2e.Cluster) (string, error) {
 }
 
 // shorten gives certificates lives of seconds. An authority that is there keeps the life that it was made with, so it is
-// deleted.
+// deleted: once the replicas of before are gone, which would make the next one as they know it.
 func shorten(ctx context.Context, c *e2e.Cluster, namespace string) error {
 	if err := upgrade(ctx, c, "--set", "certificates.caValidity="+inSeconds(caValidity), "--set", "certificates.leafValidity="+inSeconds(leafValidity)); err != nil {
+		return err
+	}
+	if err := noneStops(ctx, c); err != nil {
 		return err
 	}
 	if err := deleteSecret(ctx, c, nil); err != nil {
@@ -75,6 +78,17 @@ func upgrade(ctx context.Context, c *e2e.Cluster, values ...string) error {
 func rolledOut(ctx context.Context, c *e2e.Cluster) error {
 	_, err := c.Kubectl(ctx, "-n", e2e.Release, "rollout", "status", "deployment/"+e2e.Release, "--timeout=120s")
 	return err
+}
+
+// noneStops waits until the replicas that an upgrade has replaced have drained and are gone.
+func noneStops(ctx context.Context, c *e2e.Cluster) error {
+	return command.Until(ctx, time.Minute, func(ctx context.Context) error {
+		stopping, err := c.Kubectl(ctx, "-n", e2e.Release, "get", "pods", "-o", `jsonpath={range .items[?(@.metadata.deletionTimestamp)]}{.metadata.name} {end}`)
+		if err == nil && stopping != "" {
+			err = fmt.Errorf("still stopping: %s", stopping)
+		}
+		return err
+	})
 }
 
 // rotateTwice watches until two more authorities than at first have been trusted, and restarts all replicas after the
