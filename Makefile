@@ -22,7 +22,7 @@ test: ## all tests that need no cluster, the real Airflow and moto from PyPI inc
 
 .PHONY: race
 race: ## the tests of all that runs at once, with the race detector (it needs a C compiler)
-	go test -race ./cmd/... ./injector/... ./webhook ./test/fakeaws/...
+	go test -race ./certs ./cmd/... ./injector/... ./webhook ./test/fakeaws/...
 
 .PHONY: lint
 lint: ## formatting, go vet and staticcheck

@@ -2,6 +2,7 @@ package certs
 
 import (
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"time"
 
@@ -89,6 +90,8 @@ func (s *SelfMade) reached(kind, name string, err error) bool {
 	return false
 }
 
+var errNotReadYet = errors.New("has not been read yet")
+
 // unread says that an object has not been read since the start, and why.
 func (c contact) unread(kind, name string) error {
 	switch {
@@ -97,5 +100,5 @@ func (c contact) unread(kind, name string) error {
 	case c.err != nil:
 		return fmt.Errorf("the %s %s cannot be read: %w", kind, name, c.err)
 	}
-	return fmt.Errorf("the %s %s has not been read yet", kind, name)
+	return fmt.Errorf("the %s %s %w", kind, name, errNotReadYet)
 }

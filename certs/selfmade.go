@@ -153,7 +153,7 @@ func (s *SelfMade) Run(ctx context.Context) error {
 
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for told := s.readiness(); ; {
+	for told := ""; ; {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -163,31 +163,30 @@ func (s *SelfMade) Run(ctx context.Context) error {
 			s.seeConfiguration(news)
 		case <-timer.C:
 		}
+		told = s.tellReadiness(told) // as it was found
 		timer.Reset(s.act(ctx))
 		told = s.tellReadiness(told)
 	}
 }
 
-// tellReadiness logs whether the certificate would be taken, when that has changed.
+// tellReadiness logs whether the certificate would be taken, when that has changed. It returns what is told by now.
 func (s *SelfMade) tellReadiness(told string) string {
-	now := s.readiness()
+	err := s.Ready()
 	switch {
-	case now == told:
-	case now == "":
+	case errors.Is(err, errNotReadYet): // a matter of milliseconds
+		return told
+	case err == nil && told != ready:
 		s.o.Log.Info("the live caBundle verifies the certificate that is served", "configuration", s.o.Configuration)
-	default:
-		s.o.Log.Warn("not ready for reviews", "reason", now)
+	case err != nil && told != err.Error():
+		s.o.Log.Warn("not ready for reviews", "reason", err.Error())
 	}
-	return now
-}
-
-// readiness is why reviews should not be sent here, or empty.
-func (s *SelfMade) readiness() string {
-	if err := s.Ready(); err != nil {
+	if err != nil {
 		return err.Error()
 	}
-	return ""
+	return ready
 }
+
+const ready = "ready"
 
 // act does what is due and returns how long to wait for news.
 func (s *SelfMade) act(ctx context.Context) time.Duration {

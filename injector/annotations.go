@@ -19,7 +19,8 @@ const (
 
 // row is one annotation: all that parsing, validation, the cluster's defaults and the reference need to know of it.
 type row struct {
-	key string // without Prefix
+	key  string // without Prefix
+	name string // with it
 	// set parses a value into the settings; its error says only what was expected. A nil one is not built yet.
 	set     func(*settings, string) error
 	builtIn string // the default, written as a user would write it
@@ -37,7 +38,7 @@ var exclusive = [][2]string{
 }
 
 // table is every annotation there is, in the order of its documentation.
-var table = slices.Concat(
+var table = named(
 	[]row{
 		{key: injectKey, set: ignore, podOnly: true, example: "true", doc: "`true` asks for secrets, `false` declines. Any other key below needs it."},
 	},
@@ -59,7 +60,8 @@ var table = slices.Concat(
 		{key: "variables", set: into(parseIDs, func(s *settings) *[]string { return &s.variables.ids }),
 			example: "region", doc: "These variable ids instead of all under the prefix, in the same way."},
 		{key: "config", set: into(parseOptions, func(s *settings) *[]contract.Option { return &s.options }),
-			example: "celery.broker_url=broker", doc: "Options of Airflow's own to deliver, each as `section.key=id`, with commas between them. They have to be among those that Airflow takes from a command (`_CMD`): " + optionDoc() + "."},
+			example: "celery.broker_url=broker", doc: "Options of Airflow's own to deliver, each as `section.key=id`, with commas between them. Those that Airflow takes from a command (`_CMD`) come in files: " + optionDoc() + ". " +
+				"Any other one but the secrets backend itself needs `deliver: env`; its secret then comes before what the container has for it, be it in `env`, where it is removed, or by `envFrom`."},
 		{key: "shared-account", set: into(parseAccount, func(s *settings) *string { return &s.shared.account }),
 			example: "444455556666", doc: "The account whose secrets back up those of the pod's own. It needs `shared-role-arn`, or ids."},
 		{key: "shared-region", set: into(parseRegion, func(s *settings) *string { return &s.shared.region }),
@@ -94,10 +96,14 @@ var table = slices.Concat(
 			builtIn: string(contract.ReadAuto), example: "single", doc: "`auto` reads what it discovers in batches, where that is allowed and saves calls, and ids that are listed one by one; `batch` always in batches, `single` never."},
 		{key: "backend-kwargs", set: into(parseKwargs, func(s *settings) *map[string]any { return &s.kwargs }), hidden: true, podOnly: true,
 			example: `{"connections_prefix": "team-a"}`, doc: "SecretsManagerBackend's kwargs as JSON, instead of those that the pod has and of the keys that say the same. It may not hold access keys."},
-		{key: "deliver", example: "env", doc: "`files`, or `env` for environment variables."},
+		{key: "deliver", set: into(parseDeliver, func(s *settings) *contract.Deliver { return &s.deliver }),
+			builtIn: string(contract.DeliverFiles), example: "env", doc: "`files` that Airflow reads, or `env`: environment variables that are set before each container's own command, at a constant cost per look-up, " +
+				"but seen by every child process, and neither by exec probes nor by lifecycle hooks: see [env.md](env.md)."},
 		{key: "containers", set: into(parseContainers, func(s *settings) *[]string { return &s.containers }),
 			example: "worker,wait-for-airflow-migrations", doc: "The containers that run Airflow; by default they are recognised by name, then by AIRFLOW__ variables."},
-		{key: "entrypoint", example: "/usr/bin/dumb-init -- /entrypoint", doc: "The entrypoint of the image, where the container names no command."},
+		{key: "entrypoint", set: into(parseEntrypoint, func(s *settings) *[]string { return &s.entrypoint }),
+			builtIn: "/usr/bin/dumb-init -- /entrypoint", example: `["/usr/bin/tini", "--", "/start airflow"]`,
+			doc: "With `deliver: env`, the image's entrypoint, which a container that names no command runs: words with spaces between them, or a JSON list as in a Dockerfile. An empty one is for an image that has none."},
 		{key: "image", set: into(parseImage, func(s *settings) *string { return &s.image }), hidden: true,
 			example: "registry.example.com/airflow-secrets-fetcher:1.0.0", doc: "The init container's image; by default the one the webhook was started with."},
 		{key: "resources", set: into(parseResources, func(s *settings) *resources { return &s.resources }),
@@ -119,6 +125,15 @@ var table = slices.Concat(
 		{key: statusKey, set: ignore, podOnly: true, doc: "Set by airflow-secrets: `injected`, or why the pod was left alone. Never read."},
 	},
 )
+
+// named puts the parts of the table together and gives each row its name.
+func named(parts ...[]row) []row {
+	all := slices.Concat(parts...)
+	for i := range all {
+		all[i].name = Prefix + all[i].key
+	}
+	return all
+}
 
 // perKind repeats a row for each kind of thing that Airflow looks up.
 func perKind(of func(kind string) row) []row {

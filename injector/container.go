@@ -23,7 +23,7 @@ func (p *pod) fetcher(s settings, config contract.Config, targets []target, befo
 	const list = "/spec/initContainers"
 	at := slices.IndexFunc(p.Spec.InitContainers, container.isOurs)
 	if at >= 0 {
-		config.Warnings = p.Spec.InitContainers[at].keepWarnings(config.Warnings)
+		config.Warnings = before.keepWarnings(config.Warnings)
 	}
 	wanted, err := p.fetcherContainer(s, config, targets, before)
 	switch {
@@ -34,7 +34,7 @@ func (p *pod) fetcher(s settings, config contract.Config, targets []target, befo
 	case at < 0:
 		return []jsonpatch.Operation{add(fmt.Sprintf("%s/%d", list, p.firstPlace()), wanted)}, nil
 	}
-	return p.mend(list, at, wanted, config)
+	return p.mend(list, at, wanted, config, before.earlier)
 }
 
 // firstPlace is our index among the init containers, not counting our own.
@@ -50,15 +50,16 @@ func (p *pod) firstPlace() int {
 
 // mend makes our container of an earlier pass what it would be if it were made now. What it has beyond that stays: the
 // identity webhook of EKS puts its variables and its token there.
-func (p *pod) mend(path string, at int, wanted initContainer, config contract.Config) ([]jsonpatch.Operation, error) {
+func (p *pod) mend(path string, at int, wanted initContainer, config, earlier contract.Config) ([]jsonpatch.Operation, error) {
 	list, err := p.rawInitContainers()
 	if err != nil {
 		return nil, err
 	}
 	old := p.Spec.InitContainers[at]
-	if earlier, err := old.config(); err == nil && earlier.Image == wanted.Image {
+	if earlier.Image == wanted.Image {
 		wanted.Image = old.Image // maybe a mirror, by a webhook of the cluster that would not look again
 	}
+	wanted.ImagePullPolicy = "" // the API server has set one by now, and its AlwaysPullImages may have changed ours
 	there, err := document(list[at])
 	if err != nil {
 		return nil, fmt.Errorf("reading our container: %w", err)
@@ -76,7 +77,7 @@ func (p *pod) mend(path string, at int, wanted initContainer, config contract.Co
 	if sc := old.SecurityContext; wanted.SecurityContext.RunAsUser == nil && sc != nil && sc.RunAsUser != nil && *sc.RunAsUser == imageUser {
 		operations = append(operations, remove(here+"/securityContext/runAsUser")) // the reason for it is gone
 	}
-	if i := old.staleMount(config); i >= 0 {
+	for _, i := range old.staleMounts(config, earlier) {
 		mounts := there.(map[string]any)["volumeMounts"].([]any)
 		there.(map[string]any)["volumeMounts"] = slices.Delete(mounts, i, i+1)
 		operations = append(operations, remove(fmt.Sprintf("%s/volumeMounts/%d", here, i)))
@@ -84,28 +85,25 @@ func (p *pod) mend(path string, at int, wanted initContainer, config contract.Co
 	return append(operations, merge(here, there, should)...), nil
 }
 
-// staleMount is the index of the mount by which an earlier pass gave our container an airflow.cfg that is another one now,
-// or -1.
-func (c container) staleMount(now contract.Config) int {
-	earlier, err := c.config()
-	if err != nil || earlier.TakeOver == nil || earlier.TakeOver.ConfigFile == now.TakeOver.ConfigFile {
-		return -1
+// staleMounts are the indexes, the last one first, of the mounts by which an earlier pass gave our container an airflow.cfg
+// that is another one now, or a place for the program that nobody runs any more.
+func (c container) staleMounts(now, earlier contract.Config) (stale []int) {
+	var file volumeMount
+	if earlier.TakeOver != nil && earlier.TakeOver.ConfigFile != now.TakeOver.ConfigFile {
+		file, _ = c.mountOf(earlier.TakeOver.ConfigFile)
 	}
-	mount, ok := c.mountOf(earlier.TakeOver.ConfigFile)
-	if !ok {
-		return -1
+	for i, m := range slices.Backward(c.VolumeMounts) {
+		if file.Name != "" && m.MountPath == file.MountPath || m.Name == contract.ExecVolumeName && now.Deliver != contract.DeliverEnv {
+			stale = append(stale, i)
+		}
 	}
-	return slices.IndexFunc(c.VolumeMounts, func(m volumeMount) bool { return m.MountPath == mount.MountPath })
+	return stale
 }
 
 // keepWarnings puts the warnings of the pass that made the container before those of this one: what they were about may
 // be gone by now.
-func (c container) keepWarnings(warnings []string) []string {
-	earlier, err := c.config()
-	if err != nil {
-		return warnings
-	}
-	kept := slices.Clone(earlier.Warnings)
+func (f former) keepWarnings(warnings []string) []string {
+	kept := slices.Clone(f.earlier.Warnings)
 	for _, w := range warnings {
 		if !slices.Contains(kept, w) {
 			kept = append(kept, w)
@@ -114,17 +112,12 @@ func (c container) keepWarnings(warnings []string) []string {
 	return kept
 }
 
-// config is what our container of an earlier pass was told.
-func (c container) config() (contract.Config, error) {
-	text, _ := c.env(contract.ConfigEnv)
-	return contract.Decode(text.Value)
-}
-
 // initContainer is what we write of a container. The lists hold typed elements of ours and, as they are written in the
 // pod, those that come from Airflow's containers.
 type initContainer struct {
 	Name                     string                          `json:"name"`
 	Image                    string                          `json:"image"`
+	ImagePullPolicy          corev1.PullPolicy               `json:"imagePullPolicy,omitempty"`
 	Command                  []string                        `json:"command"`
 	Env                      []any                           `json:"env"`
 	EnvFrom                  []any                           `json:"envFrom,omitempty"`
@@ -141,13 +134,14 @@ func (p *pod) fetcherContainer(s settings, config contract.Config, targets []tar
 	return initContainer{
 		Name:                     contract.ContainerName,
 		Image:                    s.image,
+		ImagePullPolicy:          s.pullPolicy,
 		Command:                  []string{contract.Command},
 		Env:                      slices.Concat([]any{corev1.EnvVar{Name: contract.ConfigEnv, Value: text}}, p.downward(), know.env),
 		EnvFrom:                  know.envFrom,
 		Resources:                s.resources.requirements(p.guaranteed()),
 		SecurityContext:          p.restricted(targets),
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
-		VolumeMounts:             slices.Concat([]any{corev1.VolumeMount{Name: contract.VolumeName, MountPath: contract.Directory}}, s.tokenMount(), know.mounts),
+		VolumeMounts:             slices.Concat([]any{corev1.VolumeMount{Name: contract.VolumeName, MountPath: contract.Directory}}, s.execMount(), s.tokenMount(), know.mounts),
 	}, err
 }
 
@@ -214,18 +208,27 @@ func (p *pod) restricted(targets []target) *corev1.SecurityContext {
 	return sc
 }
 
-// addVolumes adds the volume in memory that the fetcher fills, and that of a token of ours where one is asked for.
-func (p *pod) addVolumes(s settings) []jsonpatch.Operation {
-	limit := resource.NewQuantity(contract.VolumeBytes, resource.BinarySI)
-	wanted := []corev1.Volume{{
-		Name:         contract.VolumeName,
-		VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory, SizeLimit: limit}},
-	}}
+// inMemory is a volume that the fetcher fills.
+func inMemory(name string, bytes int64) corev1.Volume {
+	return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{
+		EmptyDir: &corev1.EmptyDirVolumeSource{Medium: corev1.StorageMediumMemory, SizeLimit: resource.NewQuantity(bytes, resource.BinarySI)}}}
+}
+
+// volumes adds those in memory that the fetcher fills, and that of a token of ours where one is asked for. That of the
+// program goes again where an earlier pass has added it and nobody runs it any more.
+func (p *pod) volumes(s settings, targets []target) []jsonpatch.Operation {
+	wanted := []corev1.Volume{inMemory(contract.VolumeName, contract.VolumeBytes)}
+	var operations []jsonpatch.Operation
+	if s.deliver == contract.DeliverEnv {
+		wanted = append(wanted, inMemory(contract.ExecVolumeName, contract.ExecVolumeBytes))
+	} else {
+		operations = p.removeVolume(contract.ExecVolumeName, targets)
+	}
 	if s.webIdentityRoleARN != "" {
 		wanted = append(wanted, token())
 	}
 	missing := slices.DeleteFunc(wanted, func(v corev1.Volume) bool {
 		return slices.ContainsFunc(p.Spec.Volumes, func(there volume) bool { return there.Name == v.Name })
 	})
-	return appendTo("/spec/volumes", p.Spec.Volumes != nil, missing)
+	return append(operations, appendTo("/spec/volumes", p.Spec.Volumes != nil, missing)...)
 }

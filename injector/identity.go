@@ -32,7 +32,7 @@ func identityOf(targets []target, s settings) identity {
 			}
 		}
 		for _, m := range t.VolumeMounts {
-			if m.Name != contract.VolumeName && m.holdsAny(files) { // our own volume our container has anyway
+			if !isShared(m.Name) && m.holdsAny(files) { // our own volumes our container has anyway
 				know.addReferences(t, m.SubPathExpr, len(t.Env), last)
 				know.add(&know.mounts, "mount "+m.MountPath, m.raw)
 			}
@@ -101,7 +101,7 @@ var profileFiles = []struct{ variable, file string }{
 func (know *identity) addProfile(t target) (files []string) {
 	for _, profile := range profileFiles {
 		mount, mounted := t.mountOf(profile.file)
-		if _, named := t.env(profile.variable); mounted && !named && mount.Name != contract.VolumeName {
+		if _, named := t.env(profile.variable); mounted && !named && !isShared(mount.Name) {
 			know.add(&know.env, "env "+profile.variable, corev1.EnvVar{Name: profile.variable, Value: profile.file})
 			files = append(files, profile.file)
 		}

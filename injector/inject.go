@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"gomodules.xyz/jsonpatch/v2"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 )
@@ -20,6 +21,8 @@ type Injector struct {
 	Defaults Defaults
 	// FetcherImage runs in the init container where neither the pod nor Defaults names another one.
 	FetcherImage string
+	// FetcherPullPolicy says when nodes pull it. Empty: as Kubernetes does by itself, which depends on the image's tag.
+	FetcherPullPolicy corev1.PullPolicy
 }
 
 // Operation is one operation of a JSON patch (RFC 6902).
@@ -74,7 +77,7 @@ func (in *Injector) Decide(raw []byte, _ string) Decision {
 
 // inject works out the operations. Each part is added to the document as the parts before have left it.
 func (p *pod) inject(s settings, targets []target, before former) Decision {
-	warnings := slices.Concat(s.warnings(), p.warnings(s, targets), before.warnings)
+	warnings := slices.Concat(s.warnings(), p.warnings(s, targets, before), before.warnings)
 	config, err := s.contract(before)
 	if err != nil {
 		return failed(err)
@@ -85,9 +88,9 @@ func (p *pod) inject(s settings, targets []target, before former) Decision {
 		return failed(err)
 	}
 	var operations []jsonpatch.Operation
-	operations = append(operations, p.addVolumes(s)...)
+	operations = append(operations, p.volumes(s, targets)...)
 	for _, t := range targets {
-		operations = append(operations, wire(t, before.options)...)
+		operations = append(operations, wire(t, s, before)...)
 	}
 	operations = append(operations, ours...)
 	operations = append(operations, p.setStatus(contract.Injected)...)

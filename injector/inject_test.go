@@ -26,15 +26,27 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// everyPod runs a property over every case and every pod of the charts.
+// everyPod runs a property over every case and every pod of the charts, as they are and with variables instead of files.
 func everyPod(t *testing.T, property func(t *testing.T, in *injector.Injector, pod []byte)) {
-	for _, c := range pods.Cases(t) {
-		t.Run(c.Name, func(t *testing.T) { property(t, c.Injector, c.Pod) })
+	each := func(t *testing.T, of func([]byte) []byte) {
+		for _, c := range pods.Cases(t) {
+			t.Run(c.Name, func(t *testing.T) { property(t, c.Injector, of(c.Pod)) })
+		}
+		charts := pods.Charts(t)
+		for _, name := range slices.Sorted(maps.Keys(charts)) {
+			t.Run(name, func(t *testing.T) { property(t, &injector.Injector{FetcherImage: pods.Image}, of(charts[name])) })
+		}
 	}
-	charts := pods.Charts(t)
-	for _, name := range slices.Sorted(maps.Keys(charts)) {
-		t.Run(name, func(t *testing.T) { property(t, &injector.Injector{FetcherImage: pods.Image}, charts[name]) })
-	}
+	each(t, func(pod []byte) []byte { return pod })
+	t.Run("by variables", func(t *testing.T) {
+		each(t, func(pod []byte) []byte {
+			return change(t, pod, func(pod map[string]any) {
+				if all, ok := pod["metadata"].(map[string]any)["annotations"].(map[string]any); ok && all["airflow-secrets/inject"] == "true" {
+					all["airflow-secrets/deliver"] = "env"
+				}
+			})
+		})
+	})
 }
 
 func TestChartPodsAreInjected(t *testing.T) {
@@ -86,6 +98,24 @@ func TestTheSamePodGivesTheSameBytes(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestThePullPolicyIsTheAdministrators holds the policy of the first pass, and leaves alone what the API server makes of it:
+// its plugin AlwaysPullImages, or the default that it fills in.
+func TestThePullPolicyIsTheAdministrators(t *testing.T) {
+	in := &injector.Injector{FetcherImage: pods.Image, FetcherPullPolicy: corev1.PullNever}
+	pod := pods.Charts(t)["official-podtemplate-af-config"]
+	patched := pods.Apply(t, pod, in.Decide(pod, "airflow"))
+	always := change(t, patched, func(pod map[string]any) {
+		ours := pod["spec"].(map[string]any)["initContainers"].([]any)[0].(map[string]any)
+		if ours["imagePullPolicy"] != "Never" {
+			t.Errorf("imagePullPolicy is %v, expected Never", ours["imagePullPolicy"])
+		}
+		ours["imagePullPolicy"] = "Always"
+	})
+	if d := in.Decide(always, "airflow"); len(d.Operations) > 0 {
+		t.Errorf("the policy that the API server has set is fought over: %v", d.Operations)
+	}
 }
 
 func TestTwiceEqualsOnce(t *testing.T) {

@@ -1,6 +1,7 @@
 package injector
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/agext/levenshtein"
 	"github.com/distribution/reference"
@@ -67,6 +69,39 @@ func parseRead(value string) (contract.Read, error) {
 		return "", errors.New("auto, batch or single")
 	}
 	return contract.Read(value), nil
+}
+
+func parseDeliver(value string) (contract.Deliver, error) {
+	if !slices.Contains(contract.Deliveries(), contract.Deliver(value)) {
+		return "", errors.New("files or env")
+	}
+	return contract.Deliver(value), nil
+}
+
+// maxEntrypoint bounds an entrypoint, in bytes.
+const maxEntrypoint = 4096
+
+// plainWord is a word of a command line that no shell would take for anything else.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9/_.,:=@%+-]+$`)
+
+// parseEntrypoint splits at white space, and leaves it at that: words that would need quotes can be written as JSON. A
+// dollar sign is refused, since the kubelet would expand it in a pod's command, and leaves it alone in an image's.
+func parseEntrypoint(value string) ([]string, error) {
+	expected := errors.New(`words with spaces between them, without quotes, or a JSON list such as ["/usr/bin/tini", "--", "/start airflow"], in either case without a dollar sign`)
+	words, plain := strings.Fields(value), true
+	if strings.HasPrefix(strings.TrimSpace(value), "[") {
+		words, plain = nil, false
+		if err := json.Unmarshal([]byte(value), &words); err != nil {
+			return nil, expected
+		}
+	}
+	wrong := func(word string) bool {
+		return word == "" || strings.ContainsAny(word, "$\x00") || !utf8.ValidString(word) || plain && !plainWord.MatchString(word)
+	}
+	if len(value) > maxEntrypoint || slices.ContainsFunc(words, wrong) {
+		return nil, expected
+	}
+	return words, nil
 }
 
 // maxContainers bounds a list that one annotation may give to many pods.

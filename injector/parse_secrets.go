@@ -31,18 +31,26 @@ func parseIDs(value string) ([]string, error) {
 	return ids, nil
 }
 
+// optionName is an option as section.key, as Airflow's own are written: one that no other option's variable can be taken for.
+var optionName = regexp.MustCompile(`^([a-z][a-z0-9]*([_.][a-z0-9]+)*)\.([a-z][a-z0-9]*(_[a-z0-9]+)*)$`)
+
 func parseOptions(value string) ([]contract.Option, error) {
 	var options []contract.Option
 	for entry := range strings.SplitSeq(value, ",") {
 		name, id, _ := strings.Cut(strings.TrimSpace(entry), "=")
-		o, known := contract.FindOption(name)
+		parts := optionName.FindStringSubmatch(name)
+		if parts == nil || len(name) > 200 {
+			return nil, errors.New("options as section.key=id with commas between them, such as celery.broker_url=broker, in lower case")
+		}
+		o := contract.Option{Section: parts[1], Key: parts[3]}
 		switch {
-		case !known:
-			return nil, errors.New("options as section.key=id with commas between them, of those that Airflow takes from a command: " + strings.Join(contract.OptionNames(), ", ") +
-				" (others would need environment variables, deliver: env, which is not supported yet)")
+		case choosesBackend(o.Env()) || o.Env() == multiTeam:
+			return nil, errors.New("no option that says where secrets come from, since that has to be known before: leave " + name + " out")
+		case isForm(o):
+			return nil, errors.New("options by their own names, without _cmd and _secret at the end")
 		case len(id) > 512 || !secretName.MatchString(id) || !contract.IsFilePath(id):
 			return nil, errors.New("an id for each option, as section.key=id, that can be the name of a secret and of a file")
-		case slices.ContainsFunc(options, func(other contract.Option) bool { return other.String() == name }):
+		case slices.ContainsFunc(options, func(other contract.Option) bool { return other.Env() == o.Env() }):
 			return nil, errors.New("each option once")
 		case slices.ContainsFunc(options, func(other contract.Option) bool { return other.ID != id && overlap(other.ID, id) }):
 			return nil, errors.New("ids of which none is a folder of another")
@@ -51,6 +59,13 @@ func parseOptions(value string) ([]contract.Option, error) {
 		options = append(options, o)
 	}
 	return options, nil
+}
+
+// isForm says whether it is no option, but a way in which Airflow takes one.
+func isForm(o contract.Option) bool {
+	return slices.ContainsFunc(contract.OptionNames(), func(name string) bool {
+		return o.String() == name+"_cmd" || o.String() == name+"_secret"
+	})
 }
 
 func parseAccount(value string) (string, error) {

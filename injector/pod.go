@@ -246,15 +246,26 @@ func (c container) mounts(volume string) bool {
 	return slices.ContainsFunc(c.VolumeMounts, func(m volumeMount) bool { return m.Name == volume })
 }
 
-// isWired says whether an earlier pass has given the container the files. To mount them alone would not do: any container
-// may do that.
+// isWired says whether an earlier pass has given the container the files, or the program that sets the variables. To mount
+// them alone would not do: any container may do that.
 func (c container) isWired() bool {
-	mounts := slices.ContainsFunc(c.VolumeMounts, func(m volumeMount) bool {
-		return m.Name == contract.VolumeName && m.MountPath == contract.Directory
-	})
-	return mounts && slices.ContainsFunc(c.Env, func(e envVar) bool {
-		return e.Name == backends[0].Backend && e.Value == contract.LocalFilesystemBackend
-	})
+	return c.mountsAt(contract.VolumeName, contract.Directory) && (c.wrappings() > 0 || slices.ContainsFunc(c.Env, func(e envVar) bool {
+		return e.Name == backends[0].Backend && (e.Value == contract.LocalFilesystemBackend || e.Value == "" && c.mountsAt(contract.ExecVolumeName, contract.ExecDirectory))
+	}))
+}
+
+func (c container) mountsAt(volume, directory string) bool {
+	return slices.ContainsFunc(c.VolumeMounts, func(m volumeMount) bool { return m.Name == volume && m.MountPath == directory })
+}
+
+// shared are the volumes of ours that Airflow's containers mount, and where.
+var shared = []struct{ volume, directory string }{
+	{contract.VolumeName, contract.Directory}, {contract.ExecVolumeName, contract.ExecDirectory},
+}
+
+// isShared says whether a volume's name is that of one of them.
+func isShared(volume string) bool {
+	return volume == contract.VolumeName || volume == contract.ExecVolumeName
 }
 
 // nameProblems are names of ours that the pod uses for something else.
@@ -267,21 +278,25 @@ func (p *pod) nameProblems(targets []target) []problem {
 		if c.Name == contract.ContainerName {
 			taken("the container "+c.Name, "a name that is not reserved, so rename it", "one that airflow-secrets did not add")
 		}
-		if c.mounts(contract.VolumeName) && !p.isInjected() {
-			taken("the container "+c.Name, "no mount of a volume "+contract.VolumeName+", whose name is reserved", "one that airflow-secrets did not add")
+		for _, s := range shared {
+			if c.mounts(s.volume) && !p.isInjected() {
+				taken("the container "+c.Name, "no mount of a volume "+s.volume+", whose name is reserved", "one that airflow-secrets did not add")
+			}
 		}
 	}
 	for _, v := range p.Spec.Volumes {
 		inMemory := v.EmptyDir != nil && v.EmptyDir.Medium == "Memory"
-		ours := p.isInjected() && (v.Name == contract.VolumeName && inMemory || v.Name == contract.TokenVolumeName && v.Projected != nil)
-		if !ours && (v.Name == contract.VolumeName || v.Name == contract.TokenVolumeName) {
+		ours := p.isInjected() && (isShared(v.Name) && inMemory || v.Name == contract.TokenVolumeName && v.Projected != nil)
+		if !ours && (isShared(v.Name) || v.Name == contract.TokenVolumeName) {
 			taken("the volume "+v.Name, "a name that is not reserved, so rename it", "one that airflow-secrets did not add")
 		}
 	}
 	for _, t := range targets {
 		for _, m := range t.VolumeMounts {
-			if m.Name != contract.VolumeName && (m.MountPath == contract.Directory || strings.HasPrefix(m.MountPath, contract.Directory+"/")) {
-				taken("the container "+t.Name, "nothing mounted at "+contract.Directory, "the volume "+m.Name)
+			for _, s := range shared {
+				if m.Name != s.volume && (m.MountPath == s.directory || strings.HasPrefix(m.MountPath, s.directory+"/")) {
+					taken("the container "+t.Name, "nothing mounted at "+s.directory, "the volume "+m.Name)
+				}
 			}
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 )
 
@@ -31,8 +33,12 @@ type settings struct {
 	onMissing, onInvalid, onEmpty contract.Response
 	timeout                       time.Duration
 
+	deliver    contract.Deliver
+	entrypoint []string // of the image, for containers that name no command
+
 	containers []string // empty: to be recognised
 	image      string   // empty: Injector.FetcherImage
+	pullPolicy corev1.PullPolicy
 	resources  resources
 	fileMode   contract.FileMode
 
@@ -113,7 +119,7 @@ func (in *Injector) settle(annotations map[string]string) (settings, []problem) 
 	s.annotations, s.defaults, s.locked = annotations, in.Defaults.values, in.Defaults.locked
 	problems := in.keyProblems(annotations)
 	for _, r := range table {
-		value, ok := annotations[Prefix+r.key]
+		value, ok := annotations[r.name]
 		if !ok {
 			value, ok = in.Defaults.values[r.key]
 		}
@@ -127,6 +133,7 @@ func (in *Injector) settle(annotations map[string]string) (settings, []problem) 
 	if s.image == "" {
 		s.image = in.FetcherImage
 	}
+	s.pullPolicy = in.FetcherPullPolicy
 	return s, append(problems, s.crossProblems()...)
 }
 
@@ -190,7 +197,22 @@ func (s *settings) crossProblems() []problem {
 	if len(s.options) > 0 && s.config.prefix.off {
 		mistake("config", "a prefix for the ids in "+Prefix+"config-prefix", "none")
 	}
+	if names := s.unfitOptions(); len(names) > 0 && s.deliver != contract.DeliverEnv {
+		mistake("config", "options that Airflow takes from a command: "+strings.Join(contract.OptionNames(), ", ")+
+			" (any other one needs environment variables: "+Prefix+"deliver: env)", shown(strings.Join(names, ", ")))
+	}
 	return append(problems, s.kwargsProblems()...)
+}
+
+// unfitOptions are those that files cannot give to Airflow.
+func (s *settings) unfitOptions() []string {
+	var names []string
+	for _, o := range s.options {
+		if !o.FromCommand() {
+			names = append(names, o.String())
+		}
+	}
+	return names
 }
 
 // kwargsProblems are those of the annotation backend-kwargs.
@@ -231,6 +253,9 @@ func (s *settings) warnings() []string {
 	if s.annotated("config-prefix") && len(s.options) == 0 {
 		warnings = append(warnings, Prefix+"config-prefix has no effect unless options are asked for in "+Prefix+"config")
 	}
+	if s.annotated("entrypoint") && s.deliver != contract.DeliverEnv {
+		warnings = append(warnings, Prefix+"entrypoint has no effect unless "+Prefix+"deliver is env")
+	}
 	if s.annotated("config-lookup-pattern") {
 		warnings = append(warnings, Prefix+"config-lookup-pattern has no effect: options are named one by one")
 	}
@@ -249,6 +274,12 @@ func (s *settings) contract(before former) (contract.Config, error) {
 		Image:    s.image,
 		Accounts: s.accounts(before.options),
 		Options:  before.options,
+	}
+	if s.deliver == contract.DeliverEnv {
+		config.Deliver, config.ExecDirectory = s.deliver, contract.ExecDirectory
+		if len(before.commandless) > 0 {
+			config.Entrypoint, config.EntrypointOf = s.entrypoint, before.commandless
+		}
 	}
 	if s.kwargs != nil {
 		config.TakeOver = &contract.TakeOver{Locked: s.lockedSettings()}

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 )
 
@@ -18,6 +16,7 @@ import (
 // takes over from Airflow's, and the volume with airflow.cfg. What they say, the fetcher finds out; the webhook reads
 // no Secret and no ConfigMap.
 type former struct {
+	earlier  contract.Config   // what our container of an earlier pass was told; nothing where there is none, or none that can be read
 	env      []variable        // in the order of the containers; Airflow's lose those that choose a backend
 	options  []contract.Option // those of the annotation, and those that Airflow has taken from the backend
 	takeOver contract.TakeOver
@@ -25,6 +24,8 @@ type former struct {
 	mountOf  target
 	problems []problem
 	warnings []string
+
+	commandless []string // the containers whose command is the image's entrypoint
 }
 
 // variable is one of a container's.
@@ -38,12 +39,19 @@ type variable struct {
 // earlier pass has moved there what the others had.
 func (p *pod) formerBackend(s settings, targets []target) former {
 	f := former{options: s.options, takeOver: contract.TakeOver{Workers: slices.ContainsFunc(targets, runsTasks), Decided: s.decided(), Locked: s.lockedSettings()}}
-	for _, t := range targets {
-		f.take(t, p.isInjected())
+	at := slices.IndexFunc(p.Spec.InitContainers, container.isOurs)
+	if at >= 0 {
+		f.earlier = p.Spec.InitContainers[at].config()
 	}
-	if at := slices.IndexFunc(p.Spec.InitContainers, container.isOurs); at >= 0 {
+	for _, t := range targets {
+		f.take(t, at >= 0)
+		if s.deliver == contract.DeliverEnv && len(f.ownCommand(t)) == 0 && !slices.Contains(f.commandless, t.Name) {
+			f.commandless = append(f.commandless, t.Name)
+		}
+	}
+	if at >= 0 {
 		f.take(target{container: p.Spec.InitContainers[at]}, false)
-		f.takeEarlierOptions(p.Spec.InitContainers[at])
+		f.takeEarlierOptions()
 	}
 	for _, e := range f.env {
 		if choosesBackend(e.Name) {
@@ -67,9 +75,9 @@ func runsTasks(t target) bool { return isOneOf(taskNames, t.Name) }
 // take adds a container's variables, but for those that an earlier pass has set. Airflow has one backend and the pod one set
 // of files, so two containers of Airflow's may not differ.
 func (f *former) take(t target, wired bool) {
-	last := t.lastIndexes()
+	last := f.lastTheirs(t, wired)
 	for i, e := range t.Env {
-		if last[e.Name] != i || wired && isOurValue(e) {
+		if at, theirs := last[e.Name]; !theirs || at != i {
 			continue
 		}
 		if o, ok := t.formerOption(e); ok {
@@ -131,21 +139,46 @@ func (f *former) takeOption(o contract.Option, e envVar, t target) {
 }
 
 // takeEarlierOptions adds those that an earlier pass took, and whose variables it removed.
-func (f *former) takeEarlierOptions(ours container) {
-	earlier, err := ours.config()
-	if err != nil {
-		return
-	}
-	for _, o := range earlier.Options {
+func (f *former) takeEarlierOptions() {
+	for _, o := range f.earlier.Options {
 		if o.Former && !slices.ContainsFunc(f.options, func(known contract.Option) bool { return known.String() == o.String() }) {
 			f.options = append(f.options, o)
 		}
 	}
 }
 
+// config is what our container of an earlier pass was told; nothing if that cannot be read.
+func (c container) config() contract.Config {
+	text, _ := c.env(contract.ConfigEnv)
+	config, err := contract.Decode(text.Value)
+	if err != nil {
+		return contract.Config{}
+	}
+	return config
+}
+
+// lastTheirs is lastIndexes without the variables that an earlier pass has set, once each.
+func (f *former) lastTheirs(t target, wired bool) map[string]int {
+	if !wired {
+		return t.lastIndexes()
+	}
+	last := make(map[string]int, len(t.Env))
+	var ours []string
+	for i, e := range t.Env {
+		if f.isOurValue(e, t) && !slices.Contains(ours, e.Name) {
+			ours = append(ours, e.Name)
+		} else {
+			last[e.Name] = i
+		}
+	}
+	return last
+}
+
 // isOurValue says whether a variable is as an earlier pass has set it.
-func isOurValue(e envVar) bool {
-	return !e.fromElsewhere() && slices.ContainsFunc(backendEnv, func(ours corev1.EnvVar) bool { return ours.Name == e.Name && ours.Value == e.Value })
+func (f *former) isOurValue(e envVar, t target) bool {
+	is := func(ours envValue) bool { return ours.Name == e.Name && ours.Value == e.Value }
+	byEnv := f.earlier.Deliver == contract.DeliverEnv || t.wrappings() > 0
+	return !e.fromElsewhere() && (slices.ContainsFunc(backendEnv, is) || byEnv && slices.ContainsFunc(noBackendEnv, is))
 }
 
 // equals says whether two variables get the same value in the same way, however they are written.

@@ -12,20 +12,21 @@ import (
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 )
 
-// wire makes one Airflow container read the files: it mounts them, names LocalFilesystemBackend in all the places where
-// Airflow looks for a backend, and has it take options from their files.
-func wire(t target, options []contract.Option) []jsonpatch.Operation {
-	return slices.Concat(wireEnv(t, options), wireMount(t))
+// wire makes one Airflow container take what is delivered. Files: it mounts them, names LocalFilesystemBackend in all the
+// places where Airflow looks for a backend, and has it take options from their files. Variables: it mounts the program that
+// sets them, too, puts it before the container's command, and leaves Airflow no backend.
+func wire(t target, s settings, before former) []jsonpatch.Operation {
+	return slices.Concat(wireEnv(t, s.deliver, before.options), before.wireCommand(t, s), wireMounts(t, s.deliver))
 }
 
 // wireEnv sets our variables and removes what would win over them. Elements are removed from the end, so that the indices
 // before them stay true.
-func wireEnv(t target, options []contract.Option) []jsonpatch.Operation {
+func wireEnv(t target, by contract.Deliver, options []contract.Option) []jsonpatch.Operation {
 	path := t.path + "/env"
 	var operations []jsonpatch.Operation
-	wanted, losers := t.variables(options)
+	wanted, losers := t.variables(by, options)
 	isWanted := func(name string) bool {
-		return slices.ContainsFunc(wanted, func(e corev1.EnvVar) bool { return e.Name == name })
+		return slices.ContainsFunc(wanted, func(e envValue) bool { return e.Name == name })
 	}
 	left := slices.Clone(t.Env)
 	for i := len(left) - 1; i >= 0; i-- {
@@ -36,7 +37,7 @@ func wireEnv(t target, options []contract.Option) []jsonpatch.Operation {
 			left = slices.Delete(left, i, i+1)
 		}
 	}
-	var missing []corev1.EnvVar
+	var missing []envValue
 	for _, w := range wanted {
 		i := slices.IndexFunc(left, func(e envVar) bool { return e.Name == w.Name })
 		if i < 0 {
@@ -59,12 +60,19 @@ func (c container) last(name string) envVar {
 	return e
 }
 
-// variables are those that a container gets, and the names of those that would win over them. An option that the backend
-// has given goes to the containers that asked the backend for it.
-func (t target) variables(options []contract.Option) (wanted []corev1.EnvVar, losers []string) {
+// variables are those that a container gets, and the names of those that would win over them, or that nobody reads any more.
+// An option that the backend has given goes to the containers that asked the backend for it.
+func (t target) variables(by contract.Deliver, options []contract.Option) (wanted []envValue, losers []string) {
 	wanted = slices.Clone(backendEnv)
+	if by == contract.DeliverEnv {
+		wanted, losers = slices.Clone(noBackendEnv), []string{backends[0].Kwargs, backends[1].Kwargs}
+	}
 	for _, o := range options {
-		command := corev1.EnvVar{Name: o.Env() + "_CMD", Value: o.Command(contract.Directory)}
+		if !o.FromCommand() { // the program sets it
+			losers = append(losers, o.Env())
+			continue
+		}
+		command := envValue{Name: o.Env() + "_CMD", Value: o.Command(contract.Directory)}
 		_, asked := t.formerOption(t.last(o.Env() + "_SECRET"))
 		has := t.last(command.Name)
 		asked = asked || has.Value == command.Value && !has.fromElsewhere()
@@ -74,27 +82,36 @@ func (t target) variables(options []contract.Option) (wanted []corev1.EnvVar, lo
 		}
 	}
 	losers = slices.DeleteFunc(losers, func(name string) bool { // an option may be asked for by both of its names
-		return slices.ContainsFunc(wanted, func(e corev1.EnvVar) bool { return e.Name == name })
+		return slices.ContainsFunc(wanted, func(e envValue) bool { return e.Name == name })
 	})
 	return wanted, losers
 }
 
+// envValue is a variable that we set, with its value even where that is empty.
+type envValue struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
 // backends are the places where Airflow looks for its backend, and backendEnv the variables that put ours there.
+//
+// noBackendEnv has Airflow find none, neither in a variable that comes by envFrom nor in airflow.cfg: an empty variable hides
+// both (AirflowConfigParser.getimport; run on 2.8.1 and 3.3.2). A backend would come before the variables with the secrets,
+// and its class may be gone from the image.
 var (
-	backends   = contract.BackendEnv()
-	backendEnv = func() (env []corev1.EnvVar) {
+	backends                 = contract.BackendEnv()
+	backendEnv, noBackendEnv = func() (ours, none []envValue) {
 		for _, v := range backends {
-			env = append(env,
-				corev1.EnvVar{Name: v.Backend, Value: contract.LocalFilesystemBackend},
-				corev1.EnvVar{Name: v.Kwargs, Value: contract.BackendKwargs(contract.Directory)})
+			ours = append(ours, envValue{v.Backend, contract.LocalFilesystemBackend}, envValue{v.Kwargs, contract.BackendKwargs(contract.Directory)})
+			none = append(none, envValue{v.Backend, ""})
 		}
-		return env
+		return ours, none
 	}()
 )
 
 // isBackendEnv says whether a variable is one that we set.
 func isBackendEnv(name string) bool {
-	return slices.ContainsFunc(backendEnv, func(e corev1.EnvVar) bool { return e.Name == name })
+	return slices.ContainsFunc(backendEnv, func(e envValue) bool { return e.Name == name })
 }
 
 // overrides says whether Airflow would prefer a variable to ours, or add its value to ours (airflow.configuration,
@@ -106,25 +123,36 @@ func overrides(name string) bool {
 	})
 }
 
-// wireMount mounts the volume, the directory as a whole: a subPath would never see the files change.
-func wireMount(t target) []jsonpatch.Operation {
-	for i, m := range t.VolumeMounts {
-		if m.Name != contract.VolumeName || m.MountPath != contract.Directory {
+// wireMounts mounts the volumes, each directory as a whole: a subPath would never see the files change. The program's is
+// only there where it is run.
+func wireMounts(t target, by contract.Deliver) []jsonpatch.Operation {
+	path := t.path + "/volumeMounts"
+	var operations []jsonpatch.Operation
+	var missing []corev1.VolumeMount
+	for _, s := range shared {
+		if s.volume == contract.ExecVolumeName && by != contract.DeliverEnv {
+			operations = append(operations, t.unmount(s.volume)...)
 			continue
 		}
-		if m.ReadOnly {
-			return nil
+		i := slices.IndexFunc(t.VolumeMounts, func(m volumeMount) bool { return m.Name == s.volume && m.MountPath == s.directory })
+		switch {
+		case i < 0:
+			missing = append(missing, corev1.VolumeMount{Name: s.volume, MountPath: s.directory, ReadOnly: true})
+		case !t.VolumeMounts[i].ReadOnly:
+			operations = append(operations, add(fmt.Sprintf("%s/%d/readOnly", path, i), true))
 		}
-		return []jsonpatch.Operation{add(fmt.Sprintf("%s/volumeMounts/%d/readOnly", t.path, i), true)}
 	}
-	return appendTo(t.path+"/volumeMounts", t.VolumeMounts != nil, []corev1.VolumeMount{
-		{Name: contract.VolumeName, MountPath: contract.Directory, ReadOnly: true}})
+	return append(operations, appendTo(path, t.VolumeMounts != nil, missing)...)
 }
 
 // warnings tell what this pod's containers lose, and which of the containers asked for it does not have. A
 // LocalFilesystemBackend of the pod's own can go: its files are on no volume that Airflow's charts know of.
-func (p *pod) warnings(s settings, targets []target) []string {
+func (p *pod) warnings(s settings, targets []target, before former) []string {
 	var warnings []string
+	becomes := " is replaced"
+	if s.deliver == contract.DeliverEnv {
+		becomes = " is removed"
+	}
 	for _, name := range p.missing(s.containers) {
 		warnings = append(warnings, s.subject("containers")+": the pod has no container "+name)
 	}
@@ -133,9 +161,12 @@ func (p *pod) warnings(s settings, targets []target) []string {
 			e, ok := t.env(v.Kwargs)
 			backend, _ := t.env(v.Backend)
 			if ok && backend.Value == contract.LocalFilesystemBackend && e.Value != contract.BackendKwargs(contract.Directory) {
-				warnings = append(warnings, shown(t.Name)+": "+v.Kwargs+" is replaced")
+				warnings = append(warnings, shown(t.Name)+": "+v.Kwargs+becomes)
 			}
 		}
+	}
+	for _, name := range p.bare(before.commandless) {
+		warnings = append(warnings, shown(name)+" has no command and no args: its image's CMD is not run")
 	}
 	return warnings
 }

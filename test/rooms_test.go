@@ -33,10 +33,11 @@ var rooms = map[string][]string{
 	"injector/contract":           {"injector/contract/pattern"},
 	"injector/contract/pattern":   {},
 	"injector/kubelet":            {},
-	"injector/fetcher":            {"injector/contract", "injector/fetcher/airflowcfg", "injector/fetcher/source", "injector/fetcher/airflow", "injector/fetcher/secret"},
+	"injector/fetcher":            {"injector/contract", "injector/fetcher/airflowcfg", "injector/fetcher/envfile", "injector/fetcher/source", "injector/fetcher/airflow", "injector/fetcher/secret"},
 	"injector/fetcher/airflowcfg": {},
 	"injector/fetcher/source":     {"injector/contract", "injector/contract/pattern", "injector/fetcher/secret"},
-	"injector/fetcher/airflow":    {"injector/contract", "injector/fetcher/secret"},
+	"injector/fetcher/airflow":    {"injector/contract", "injector/fetcher/airflowcfg", "injector/fetcher/secret"},
+	"injector/fetcher/envfile":    {},
 	"injector/fetcher/secret":     {},
 }
 
@@ -98,7 +99,7 @@ func TestWhatRunsInThePodIsSmall(t *testing.T) {
 				t.Errorf("%s depends on %s", name, dependency)
 			}
 			standard := !strings.Contains(strings.Split(dependency, "/")[0], ".")
-			small := slices.Contains([]string{"injector/contract", "injector/contract/pattern", "injector/fetcher/secret", "injector/fetcher/airflowcfg"}, name)
+			small := slices.Contains([]string{"injector/contract", "injector/contract/pattern", "injector/fetcher/secret", "injector/fetcher/airflowcfg", "injector/fetcher/envfile"}, name)
 			if own := strings.HasPrefix(dependency, module); small && !standard && !own {
 				t.Errorf("%s depends on %s, and may only on the standard library", name, dependency)
 			}

@@ -21,14 +21,13 @@ type Certificates interface {
 	prometheus.Collector
 }
 
-// restrictTLS serves the certificate by TLS 1.3 alone, which every API server since 1.30 speaks, or by 1.2 too where
+// tlsConfig serves the certificate by TLS 1.3 alone, which every API server since 1.30 speaks, or by 1.2 too where
 // something between them needs it, and by HTTP/1.1 alone: API servers ask for it on purpose, so that their calls spread
 // over replicas, and each HTTP/1.1 exchange can have deadlines of its own.
-func (o Options) restrictTLS(config *tls.Config) {
-	config.GetCertificate = o.Certificates.GetCertificate
-	config.MinVersion = tls.VersionTLS13
+func (o Options) tlsConfig() *tls.Config {
+	config := &tls.Config{GetCertificate: o.Certificates.GetCertificate, MinVersion: tls.VersionTLS13, NextProtos: []string{"http/1.1"}}
 	if o.TLS12 {
 		config.MinVersion = tls.VersionTLS12
 	}
-	config.NextProtos = []string{"http/1.1"}
+	return config
 }

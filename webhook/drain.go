@@ -8,7 +8,7 @@ import (
 
 // traffic knows whether reviews should still be sent to this server, and when the last one came.
 type traffic struct {
-	// open is true from the first handshake until draining.
+	// open is true from when the server listens until draining.
 	open atomic.Bool
 	// certified says why reviews would not get through to an open server, or returns nil.
 	certified func() error

@@ -79,21 +79,28 @@ func serveMetrics(host string, port int) (*part, error) {
 		Handler:        mux,
 		ReadTimeout:    readLimit,
 		WriteTimeout:   exchangeLimit,
-		IdleTimeout:    90 * time.Second,
-		MaxHeaderBytes: 64 << 10,
+		IdleTimeout:    idleLimit,
+		MaxHeaderBytes: maxHeaders,
 	}
-	p := start("serving metrics on "+address, func(ctx context.Context) error { return serveUntil(ctx, server, listener) })
+	p := start("serving metrics on "+address, func(ctx context.Context) error { return serveUntil(ctx, server, listener, scrapeLimit) })
 	p.address = address
 	return p, nil
 }
 
-// serveUntil serves until ctx is done and the requests of that moment are answered.
-func serveUntil(ctx context.Context, server *http.Server, listener net.Listener) error {
+// scrapeLimit bounds how long a scrape holds the stop. The next process can be scraped.
+const scrapeLimit = time.Second
+
+// serveUntil serves until ctx is done and the requests of that moment are answered, or have taken too long.
+func serveUntil(ctx context.Context, server *http.Server, listener net.Listener, limit time.Duration) error {
 	shutdown := make(chan error, 1)
 	context.AfterFunc(ctx, func() {
-		limited, cancel := context.WithTimeout(context.Background(), exchangeLimit)
+		limited, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
-		shutdown <- server.Shutdown(limited)
+		err := server.Shutdown(limited)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = server.Close()
+		}
+		shutdown <- err
 	})
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err

@@ -11,9 +11,9 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"syscall"
 	"time"
 
+	"golang.org/x/net/netutil"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
@@ -41,18 +41,22 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Limits on waits. controller-runtime's server has its own for the TLS handshake, for headers and their size, and for idle
-// connections, but none for a request's body nor for writing an answer.
+// Limits on what clients may take, before a review is read (review.go has those on bodies).
 const (
+	// headerLimit bounds reading a request's headers, and maxHeaders their size. An API server sends a few hundred bytes.
+	headerLimit = 5 * time.Second
+	maxHeaders  = 8 << 10
+	// maxConnections bounds those that are open. An API server opens one for each review that it waits for, 200 by default
+	// (--max-mutating-requests-inflight), and keeps a few. More wait until another is closed.
+	maxConnections = 1024
+	// idleLimit is how long a connection may wait for the next review.
+	idleLimit = 90 * time.Second
 	// readLimit bounds reading a request. It is what the API server itself waits where a webhook configuration names no
 	// timeoutSeconds.
 	readLimit = 10 * time.Second
-	// exchangeLimit bounds the whole of it. It leaves time to tell the client of a request that was cut off.
+	// exchangeLimit bounds the whole of it, and the stop after draining. It leaves time to tell the client of a request that
+	// was cut off.
 	exchangeLimit = readLimit + 5*time.Second
-	// startLimit bounds the time until the server answers a TLS handshake of its own.
-	startLimit = 10 * time.Second
-	// freePortAttempts is how many free ports are tried, since another process may take one before it is listened on.
-	freePortAttempts = 10
 )
 
 // Run serves until ctx is done, then drains and stops. Several may run in one process; they share its metrics.
@@ -66,6 +70,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if _, err := register(ctrlmetrics.Registry, o.Certificates); err != nil {
 		return err
 	}
+	defer ctrlmetrics.Registry.Unregister(o.Certificates)
 	certificate := start("keeping the serving certificate", o.Certificates.Run)
 	defer certificate.stopInto(&err)
 
@@ -98,38 +103,29 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 }
 
-// serveReviews starts to answer reviews and returns once it does. Where no port is named, it looks for a free one:
-// controller-runtime's server opens its own listener, takes 0 for its default, and does not tell the address.
+// serveReviews listens and begins to answer reviews. The hooks are controller-runtime's, with its metrics; the listener and
+// the limits are our own, since its server takes a megabyte of headers, for 32 seconds, on any number of connections.
 func serveReviews(o Options, t *traffic, reviews http.Handler) (*part, error) {
-	if o.Port != 0 {
-		return serveReviewsOn(o, o.Port, t, reviews)
-	}
-	for range freePortAttempts {
-		port, err := freePort(o.Host)
-		if err != nil {
-			return nil, err
-		}
-		p, err := serveReviewsOn(o, port, t, reviews)
-		if !errors.Is(err, syscall.EADDRINUSE) {
-			return p, err
-		}
-	}
-	return nil, fmt.Errorf("looking for a free port: each of %d was taken before it could be used; name one with --port", freePortAttempts)
-}
-
-func serveReviewsOn(o Options, port int, t *traffic, reviews http.Handler) (*part, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /healthz", bounded(http.HandlerFunc(healthz)))
 	mux.Handle("GET /readyz", bounded(http.HandlerFunc(t.readyz)))
-	server := ctrlwebhook.NewServer(ctrlwebhook.Options{Host: o.Host, Port: port, TLSOpts: []func(*tls.Config){o.restrictTLS}, WebhookMux: mux})
-	server.Register("/mutate", bounded(t.watched(reviews)))
+	hooks := ctrlwebhook.NewServer(ctrlwebhook.Options{WebhookMux: mux})
+	hooks.Register("/mutate", bounded(t.watched(reviews)))
 
-	address := net.JoinHostPort(o.Host, strconv.Itoa(port))
-	p := start("serving reviews on "+address, server.Start)
-	p.address = address
-	if err := p.await(server.StartedChecker()); err != nil {
-		return nil, errors.Join(err, p.stop())
+	listener, err := net.Listen("tcp", net.JoinHostPort(o.Host, strconv.Itoa(o.Port)))
+	if err != nil {
+		return nil, fmt.Errorf("listening for reviews: %w; see --host and --port", err)
 	}
+	server := &http.Server{
+		Handler:           hooks.WebhookMux(),
+		ReadHeaderTimeout: headerLimit,
+		IdleTimeout:       idleLimit,
+		MaxHeaderBytes:    maxHeaders,
+	}
+	secured := tls.NewListener(netutil.LimitListener(listener, maxConnections), o.tlsConfig())
+	address := listener.Addr().String()
+	p := start("serving reviews on "+address, func(ctx context.Context) error { return serveUntil(ctx, server, secured, exchangeLimit) })
+	p.address = address
 	return p, nil
 }
 
@@ -143,36 +139,4 @@ func bounded(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// await returns once the server has answered a TLS handshake with its certificate, as check tries it.
-func (p *part) await(check func(*http.Request) error) error {
-	limit := time.After(startLimit)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case err := <-p.ended:
-			return fmt.Errorf("%w; see --host and --port", err)
-		case <-limit:
-			return fmt.Errorf("starting on %s: no TLS handshake succeeded within %v: %w", p.address, startLimit, check(nil))
-		case <-tick.C:
-			if check(nil) == nil {
-				return nil
-			}
-		}
-	}
-}
-
-// freePort asks the system for a port that nobody listens on.
-func freePort(host string) (int, error) {
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		return 0, fmt.Errorf("looking for a free port: %w", err)
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	if err := listener.Close(); err != nil {
-		return 0, fmt.Errorf("looking for a free port: %w", err)
-	}
-	return port, nil
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/airflow-secrets/airflow-secrets/certs"
 	"github.com/airflow-secrets/airflow-secrets/injector"
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 )
@@ -202,18 +203,100 @@ func (s *running) awaitCertificate(t *testing.T, serial int64) {
 	})
 }
 
-func TestTLS13AndHTTP11Only(t *testing.T) {
-	s := startServer(t, Options{})
-	_, err := tls.Dial("tcp", s.address, &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12})
-	if err == nil || !strings.Contains(err.Error(), "protocol version") {
-		t.Errorf("TLS 1.2: %v", err)
+func TestTLSVersions(t *testing.T) {
+	for _, c := range []struct {
+		tls12   bool
+		version uint16
+		refused bool
+	}{{false, tls.VersionTLS13, false}, {false, tls.VersionTLS12, true}, {true, tls.VersionTLS13, false}, {true, tls.VersionTLS12, false}, {true, tls.VersionTLS11, true}} {
+		s := startServer(t, Options{TLS12: c.tls12})
+		connection, err := tls.Dial("tcp", s.address, &tls.Config{InsecureSkipVerify: true, MinVersion: c.version, MaxVersion: c.version})
+		if err == nil {
+			connection.Close()
+		}
+		if refused := err != nil && strings.Contains(err.Error(), "protocol version"); refused != c.refused || err != nil && !refused {
+			t.Errorf("TLS12 is %v, a client of %s: %v", c.tls12, tls.VersionName(c.version), err)
+		}
+		s.stop(t)
 	}
+}
+
+func TestHTTP11Only(t *testing.T) {
+	s := startServer(t, Options{})
 	c, err := tls.Dial("tcp", s.address, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}})
 	must(t, err)
 	defer c.Close()
 	if protocol := c.ConnectionState().NegotiatedProtocol; protocol != "http/1.1" {
 		t.Errorf("protocol is %s", protocol)
 	}
+}
+
+// untrusted is a certificate that API servers do not take, until it is.
+type untrusted struct {
+	*certs.Files
+	trusted atomic.Bool
+}
+
+func (u *untrusted) Ready() error {
+	if u.trusted.Load() {
+		return nil
+	}
+	return errors.New("caBundle does not verify it")
+}
+
+// A server whose certificate no API server would take is not ready, says why, and answers all the same.
+func TestReadyWhenTheCertificateIs(t *testing.T) {
+	dir := t.TempDir()
+	newCertificate(t, dir, 1)
+	u := &untrusted{Files: fromFiles(t, dir, slog.New(slog.DiscardHandler))}
+	s := startServerWith(t, dir, Options{Certificates: u})
+	response, err := s.client.Get(s.url + "/readyz")
+	must(t, err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	must(t, err)
+	if response.StatusCode != 503 || string(text) != "not ready: caBundle does not verify it\n" {
+		t.Errorf("/readyz is %d: %s", response.StatusCode, text)
+	}
+	if live := s.get(t, "/healthz"); live != 200 {
+		t.Errorf("/healthz %d", live)
+	}
+	u.trusted.Store(true)
+	if code := s.get(t, "/readyz"); code != 200 {
+		t.Errorf("/readyz is %d once it is trusted", code)
+	}
+}
+
+// Headers are read to their limit and no further, so that many connections with large ones take little memory.
+func TestHeadersAreBounded(t *testing.T) {
+	s := startServer(t, Options{})
+	request, err := http.NewRequest(http.MethodGet, s.url+"/healthz", nil)
+	must(t, err)
+	request.Header.Set("X", strings.Repeat("x", 2*maxHeaders))
+	response, err := s.client.Do(request)
+	must(t, err)
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("HTTP status %d", response.StatusCode)
+	}
+}
+
+// A client that has begun a request and never ends it does not hold the server, so that the kubelet need not kill it.
+func TestStalledClientDoesNotHoldTheStop(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for net/http's limit of five seconds")
+	}
+	t.Parallel()
+	s := startServer(t, Options{})
+	for _, begun := range []string{"", "POST /mutate HTTP/1.1\r\nHost:", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nPOST /mutate"} {
+		connection, err := tls.Dial("tcp", s.address, s.client.Transport.(*http.Transport).TLSClientConfig)
+		must(t, err)
+		defer connection.Close()
+		_, err = fmt.Fprint(connection, begun)
+		must(t, err)
+	}
+	s.post(t, creation(pod(wanted)))
+	s.stop(t) // which is bounded
 }
 
 func TestTwoServersInOneProcess(t *testing.T) {
@@ -228,11 +311,13 @@ func TestTwoServersInOneProcess(t *testing.T) {
 	}
 }
 
+// unusedPort is one that nobody listens on.
 func unusedPort(t *testing.T) int {
 	t.Helper()
-	port, err := freePort("127.0.0.1")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	return port
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
 }
 
 func TestMetrics(t *testing.T) {
@@ -247,6 +332,8 @@ func TestMetrics(t *testing.T) {
 		`airflow_secrets_review_duration_seconds_bucket{le="+Inf"} `,
 		`controller_runtime_webhook_requests_total{code="200",webhook="/mutate"} `,
 		`certwatcher_read_certificate_total `,
+		`airflow_secrets_certificate_expiry_timestamp_seconds{certificate="serving"} `,
+		`airflow_secrets_certificate_ready 1`,
 	} {
 		if !strings.Contains(text, expected) {
 			t.Errorf("no %s in %s", expected, text)
@@ -294,7 +381,7 @@ func TestStartFails(t *testing.T) {
 	}{
 		"port taken":          {Options{Port: port, MetricsPort: unusedPort(t)}, []string{"127.0.0.1:" + strconv.Itoa(port), "address already in use", "--port"}},
 		"metrics port taken":  {Options{MetricsPort: port}, []string{"metrics", "address already in use", "--metrics-port"}},
-		"no such own address": {Options{Host: "192.0.2.1"}, []string{"looking for a free port", "192.0.2.1"}},
+		"no such own address": {Options{Host: "192.0.2.1"}, []string{"listening for reviews", "192.0.2.1"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

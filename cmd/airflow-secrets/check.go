@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,7 +67,7 @@ func check(args []string, c console) int {
 func (v view) ask(ctx context.Context) (checked, int) {
 	var out checked
 	setup, notes := v.borrowed()
-	out.Notes = notes
+	out.Notes, out.Deliver = notes, cmp.Or(setup.Deliver, contract.DeliverFiles)
 	for _, a := range setup.Accounts {
 		out.Accounts = append(out.Accounts, askedAccount{Name: a.Name, Account: a.ID, Region: a.Region, As: identity(a)})
 	}

@@ -8,17 +8,21 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 )
 
 // TestCheckIsInterrupted interrupts a check while AWS keeps it waiting.
 func TestCheckIsInterrupted(t *testing.T) {
+	var once sync.Once // a second interrupt would end the process
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
-		if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
-			t.Error(err)
-		}
+		once.Do(func() {
+			if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+				t.Error(err)
+			}
+		})
 		<-r.Context().Done()
 	}))
 	defer server.Close()

@@ -20,6 +20,7 @@ type checked struct {
 	Sentence string           `json:"sentence"`
 	Notes    []string         `json:"notes"` // where this process differs from the pod
 	Accounts []askedAccount   `json:"accounts"`
+	Deliver  contract.Deliver `json:"deliver"`
 	Report   *contract.Report `json:"report"` // null unless the pod would start
 	Calls    map[string]int   `json:"calls"`  // operation → how often
 	KMSKeys  []string         `json:"kmsKeys"`
@@ -105,6 +106,9 @@ func (f checked) printReport(b *strings.Builder, verbose bool) {
 	fmt.Fprintf(b, "delivered  connections %d, variables %d, files %d", len(r.Connections), len(r.Variables), len(r.Files))
 	if len(r.Config) > 0 {
 		fmt.Fprintf(b, ", options %d", len(r.Config))
+	}
+	if f.Deliver == contract.DeliverEnv {
+		b.WriteString(", as environment variables")
 	}
 	b.WriteByte('\n')
 	f.printShared(b)

@@ -1,5 +1,5 @@
 // Command fetcher is the init container that airflow-secrets injects: it reads the pod's secrets from AWS Secrets Manager
-// and writes the files that Airflow reads.
+// and writes the files that Airflow reads. Where it delivers them as environment variables, Airflow's containers start by it.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"syscall"
 
@@ -24,11 +25,16 @@ import (
 var version = "dev"
 
 const usage = `fetcher reads the secrets of an Airflow pod from AWS Secrets Manager and writes
-the files that Airflow's LocalFilesystemBackend reads. The airflow-secrets
-webhook injects it as an init container. It can be started by hand as well.
+the files that Airflow's LocalFilesystemBackend reads, or the environment
+variables that Airflow reads. The airflow-secrets webhook injects it as an init
+container. It can be started by hand as well.
 
 Usage:
   fetcher             fetch once, write the files, end
+  fetcher exec [--env-file FILE] -- COMMAND [ARG...]
+                      set the variables of FILE (` + contract.EnvFile + ` beside this
+                      program) and become COMMAND: the same process, with
+                      its id, signals, exit code and open files
   fetcher --version   print the version
   fetcher --help      print this
 
@@ -39,9 +45,12 @@ Environment:
                            reads them: AWS_ACCESS_KEY_ID, AWS_REGION,
                            AWS_WEB_IDENTITY_TOKEN_FILE, AWS_CA_BUNDLE, ...
   HTTPS_PROXY, NO_PROXY    a proxy on the way to AWS
+exec looks at PATH alone, for COMMAND. What FILE sets wins over what is there.
 
-Files, in the folder that the configuration names:
+Files, in the folders that the configuration names:
   connections.json, variables.json   for Airflow
+  ` + contract.EnvFile + `, ` + contract.ExecProgram + `               instead of these, for fetcher exec;
+                                     a shell can source the first
   report.json                        what was delivered, what not, and why
 All appear at once, or none does.
 
@@ -49,12 +58,16 @@ Output:
   stdout                   the log, a JSON object a line
   stderr                   the outcome, one line that starts with its code
   ` + terminationLog + `     the same, where Kubernetes has made that file
-No secret's value is in any of them.
+exec prints nothing but why COMMAND does not start, on stderr. No secret's
+value is in any of them.
 
 Exit codes:
-  0  the files are there
-  1  they are not; the outcome says why and what to do
-  2  the command line is wrong
+  0    the files are there
+  1    they are not; the outcome says why and what to do
+  2    the command line is wrong
+  125  exec: FILE cannot be read
+  126  exec: COMMAND is there and cannot be run
+  127  exec: COMMAND is not there
 `
 
 // terminationLog is where Kubernetes looks for a container's last word, unless the pod says otherwise; ours does not.
@@ -92,7 +105,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	switch command := flags.Arg(0); command {
 	case "":
 		return fetch(stdout, stderr)
-	case "refresh", "exec":
+	case contract.ExecCommand:
+		return execute(flags.Args()[1:], stdout, stderr)
+	case "refresh":
 		return misused(stderr, command+" is not supported yet")
 	default:
 		return misused(stderr, fmt.Sprintf("%q is no command", command))
@@ -109,10 +124,42 @@ func fetch(stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	err := fetcher.Run(ctx, fetcher.Options{
-		Version: version, Environ: os.Environ(), ReadFile: os.ReadFile, Stdout: stdout, Stderr: stderr, TerminationLog: terminationLog,
+		Version: version, Environ: os.Environ(), ReadFile: os.ReadFile, Program: program(), Stdout: stdout, Stderr: stderr, TerminationLog: terminationLog,
 	})
 	if err != nil {
 		return 1
 	}
 	return 0
+}
+
+// program is this one's file, or empty where the system does not tell.
+func program() string {
+	path, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
+// execute becomes another command, and returns only if it cannot.
+func execute(args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet(contract.ExecCommand, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	file := flags.String("env-file", filepath.Join(filepath.Dir(program()), contract.EnvFile), "")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+		return 0
+	case err != nil:
+		return misused(stderr, "exec: "+err.Error())
+	case flags.NArg() == 0:
+		return misused(stderr, "exec: expected a command after --")
+	}
+	err := fetcher.Exec(*file, flags.Args(), os.Environ())
+	fmt.Fprintln(stderr, "fetcher exec:", err)
+	var failed *fetcher.ExecError
+	if errors.As(err, &failed) {
+		return failed.Exit
+	}
+	return fetcher.ExitNoEnvironment
 }

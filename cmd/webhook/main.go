@@ -10,10 +10,12 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/airflow-secrets/airflow-secrets/certs"
@@ -62,6 +64,9 @@ Serving
 Injecting
   --fetcher-image IMAGE  image of the init container
                          (default %s)
+  --fetcher-pull-policy POLICY
+                         when nodes pull it: Always, IfNotPresent or Never
+                         (default: as Kubernetes has it for the image's tag)
   --defaults FILE        values of annotations for the whole cluster, and which of
                          them pods may not set
 
@@ -132,6 +137,7 @@ func parse(args []string) (command, error) {
 	flags.StringVar(&c.tlsMinVersion, "tls-min-version", "1.3", "")
 	flags.DurationVar(&c.DrainPeriod, "drain-period", 5*time.Second, "")
 	flags.StringVar(&c.Injector.FetcherImage, "fetcher-image", defaultImage(), "")
+	flags.StringVar((*string)(&c.Injector.FetcherPullPolicy), "fetcher-pull-policy", "", "")
 	flags.StringVar(&c.defaultsFile, "defaults", "", "")
 	flags.BoolVar(&c.version, "version", false, "")
 	if err := flags.Parse(args); err != nil {
@@ -163,6 +169,8 @@ func (c command) check(flags *flag.FlagSet) error {
 		return fmt.Errorf("--drain-period is %v, expected 0s to 1m0s", c.DrainPeriod)
 	case c.Injector.FetcherImage == "":
 		return errors.New("--fetcher-image is empty, expected the name of an image")
+	case !slices.Contains([]corev1.PullPolicy{"", corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever}, c.Injector.FetcherPullPolicy):
+		return fmt.Errorf("--fetcher-pull-policy is %q, expected Always, IfNotPresent or Never", c.Injector.FetcherPullPolicy)
 	}
 	return c.checkCertificate(flags)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -16,6 +17,9 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+
+	"github.com/airflow-secrets/airflow-secrets/test/fakekube"
 )
 
 func TestMain(m *testing.M) {
@@ -67,6 +71,60 @@ func TestServesUntilASignal(t *testing.T) {
 		}
 	case <-time.After(time.Minute):
 		t.Fatal("a signal does not end it")
+	}
+}
+
+// Two replicas make their certificates for themselves: what the live caBundle trusts verifies both, by the Service's name.
+func TestTwoReplicasMakeTheirCertificates(t *testing.T) {
+	kube := fakekube.Start()
+	t.Cleanup(kube.Close)
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	must(t, os.WriteFile(kubeconfig, kube.Kubeconfig(), 0o600))
+	t.Setenv("POD_NAMESPACE", "airflow")
+	codes := make(chan int, 2)
+	var logs [2]*json.Decoder
+	var addresses [2]string
+	for i := range logs {
+		logReader, logWriter := io.Pipe()
+		logs[i] = json.NewDecoder(logReader)
+		go func() {
+			codes <- run([]string{"--ca-secret", "ca", "--service", "webhook", "--webhook-configuration", "mine", "--kubeconfig", kubeconfig,
+				"--host", "127.0.0.1", "--port", "0", "--metrics-port", "0", "--drain-period", "0s"}, logWriter, os.Stderr)
+			logWriter.Close()
+		}()
+		addresses[i] = awaitLine(t, logs[i], "listening")["address"].(string)
+	}
+	path := fakekube.Configurations + "/mine"
+	must(t, kube.Put(path, map[string]any{
+		"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration", "metadata": map[string]any{"name": "mine"},
+		"webhooks": []any{map[string]any{"name": "mine.example", "clientConfig": map[string]any{}}},
+	}))
+	for i, address := range addresses {
+		awaitLine(t, logs[i], "the live caBundle verifies the certificate that is served")
+		var live admissionregistrationv1.MutatingWebhookConfiguration
+		_, err := kube.Get(path, &live)
+		must(t, err)
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM(live.Webhooks[0].ClientConfig.CABundle)
+		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "webhook.airflow.svc"}}
+		client := &http.Client{Transport: transport, Timeout: time.Minute}
+		go drain(logs[i])
+		if patch := post(t, client, "https://"+address+"/mutate"); !strings.Contains(patch, "airflow-secrets-fetcher:dev") {
+			t.Errorf("replica %d: patch is %s", i, patch)
+		}
+		transport.CloseIdleConnections()
+	}
+	must(t, syscall.Kill(os.Getpid(), syscall.SIGTERM))
+	for range logs {
+		if code := <-codes; code != exitOK {
+			t.Errorf("exit code %d", code)
+		}
+	}
+}
+
+// drain reads a log to its end.
+func drain(lines *json.Decoder) {
+	for line := (json.RawMessage{}); lines.Decode(&line) == nil; {
 	}
 }
 

@@ -55,6 +55,7 @@ const (
 	NothingFound      Code = "nothing-found"
 	IDsMissing        Code = "ids-missing"
 	IDsUnusable       Code = "ids-unusable"
+	IDsAmbiguous      Code = "ids-ambiguous"
 	ValuesInvalid     Code = "values-invalid"
 	TooLarge          Code = "too-large"
 	WriteFailed       Code = "write-failed"
@@ -71,6 +72,7 @@ const (
 	SecretBeingDeleted  Code = "being-deleted"
 	SecretMissing       Code = "missing"
 	SecretNoID          Code = "no-id"
+	SecretUnfit         Code = "unfit-for-env"
 )
 
 // outcomes is every code with its sentence: what happened, and the next step where the reader has one to take. A sentence
@@ -116,6 +118,7 @@ var outcomes = []struct {
 	{"a fetch ends", NothingFound, "no secret was found under any prefix: check the prefixes, the region and the account"},
 	{"a fetch ends", IDsMissing, "secrets that are asked for by name are not there: create them, or set airflow-secrets/on-missing to warn"},
 	{"a fetch ends", IDsUnusable, "secrets that are asked for by name cannot be delivered"},
+	{"a fetch ends", IDsAmbiguous, "secrets have the same environment variable, which has no lower case: rename one of each, or set airflow-secrets/deliver to files"},
 	{"a fetch ends", ValuesInvalid, "secrets hold what Airflow cannot use, and airflow-secrets/on-invalid is fail"},
 	{"a fetch ends", TooLarge, "the secrets are more than the limit: narrow the prefixes"},
 	{"a fetch ends", WriteFailed, "the files could not be written"},
@@ -128,6 +131,7 @@ var outcomes = []struct {
 	{"a secret is left out", SecretBeingDeleted, "the secret is scheduled for deletion: restore it, or wait until it is gone"},
 	{"a secret is left out", SecretMissing, "the secret is gone, or has no current version: give it a version labelled AWSCURRENT"},
 	{"a secret is left out", SecretNoID, "the name ends with the separator, so there is no Airflow id in it: rename the secret"},
+	{"a secret is left out", SecretUnfit, "no environment variable can hold this secret: set airflow-secrets/deliver to files, or leave it out of the pattern or the ids"},
 }
 
 // Codes lists every code.

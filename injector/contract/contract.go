@@ -37,9 +37,10 @@ type Config struct {
 	// ExecDirectory receives EnvFile and the fetcher itself, for containers that run under it. It is absolute, and empty
 	// unless Deliver is DeliverEnv.
 	ExecDirectory string `json:"execDirectory,omitempty"`
-	// Entrypoint is the image's, which stands in the command of each container that named no command. A later admission has
-	// to tell it from a command of the pod's own.
-	Entrypoint []string `json:"entrypoint,omitempty"`
+	// Entrypoint is the image's, which stands in the command of each container that named no command: of those that
+	// EntrypointOf names. A later admission has to tell it from a command of the pod's own.
+	Entrypoint   []string `json:"entrypoint,omitempty"`
+	EntrypointOf []string `json:"entrypointOf,omitempty"`
 	// OnMissing, OnInvalid and OnEmpty say whether the run fails for a secret that is asked for by id and not there, for a
 	// value that Airflow cannot use, and for nothing at all to deliver. An empty one depends: see the fetcher.
 	OnMissing Response `json:"onMissing,omitempty"`

@@ -84,6 +84,8 @@ const (
 	MaxWrittenBytes = 8 << 20
 	// VolumeBytes has room for two sets, since a new one is written beside the old one before it takes its place.
 	VolumeBytes = 2 * MaxWrittenBytes
+	// ExecVolumeBytes has room for two sets, too, each of an EnvFile and the program, which has about 11 MB.
+	ExecVolumeBytes = 2 * (MaxWrittenBytes + 16<<20)
 )
 
 // LocalFilesystemBackend is the class in Airflow that reads the files.

@@ -23,6 +23,12 @@ func (o Option) String() string { return o.Section + "." + o.Key }
 // the secrets backend; Airflow prefers them in this order.
 func (o Option) Env() string { return EnvName(o.Section, o.Key) }
 
+// FromCommand says whether Airflow takes the option from a command's output. Any other one can only be set by its variable.
+func (o Option) FromCommand() bool {
+	_, ok := FindOption(o.String())
+	return ok
+}
+
 // renamed maps options to their newer names, which Airflow prefers from some version on (deprecated_options of its
 // AirflowConfigParser).
 var renamed = map[string]Option{

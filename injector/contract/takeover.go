@@ -37,9 +37,9 @@ const SharedBackend = "airflow_aws_shared_secrets.secret_manager.SharedSecretsMa
 // An empty name says that it is not there. An error with a name says that it is there and cannot be read.
 type Lookup func(section, option string) (value, name string, err error)
 
-// EnvName is the variable that sets an option.
+// EnvName is the variable that sets an option (_env_var_name of AirflowConfigParser).
 func EnvName(section, option string) string {
-	return "AIRFLOW__" + strings.ToUpper(section) + "__" + strings.ToUpper(option)
+	return "AIRFLOW__" + strings.ToUpper(strings.ReplaceAll(section, ".", "_")) + "__" + strings.ToUpper(option)
 }
 
 // InEnv looks options up in environment variables.

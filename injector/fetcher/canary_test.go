@@ -1,6 +1,7 @@
 package fetcher_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -118,6 +120,26 @@ func TestNoSecretSlipsOut(t *testing.T) {
 			p.put("team/ca", `{"pem": "`+canaryKey+`"}`)
 			p.config.Accounts[0].Files = []contract.File{{Path: "ca.pem", Secret: "team/ca", Key: "pem"}, {Path: "bad", Secret: "airflow/variables/text", Key: "pem"}}
 		}, fails: true},
+		"variables": {bad: map[string]string{
+			"airflow/variables/nul": canary + "\x00" + canary, "airflow/variables/a=b": canary, "airflow/variables/a-b": canary, "airflow/connections/m1": `{"password": "` + canary,
+			"airflow/connections/long": `{"password": "` + strings.Repeat("☃", 20_000) + "c4n4ry" + `"}`,
+		}, change: func(t *testing.T, p *pod) { p.byEnv(t) }},
+		"variables of one name": {bad: map[string]string{"airflow/variables/TEXT": canary}, change: func(t *testing.T, p *pod) { p.byEnv(t) }, fails: true},
+		"too many variables":    {change: func(t *testing.T, p *pod) { p.byEnv(t); p.fill(40, strings.Repeat("x", 65000)+canary) }, fails: true},
+		"no program to copy":    {change: func(t *testing.T, p *pod) { p.byEnv(t); os.Remove(p.program) }, fails: true},
+		"an option that Airflow would expand": {bad: map[string]string{"airflow/config/from": canary + " $C4N4RY ${c4n4ry}"}, change: func(t *testing.T, p *pod) {
+			p.byEnv(t)
+			p.config.Options = []contract.Option{{Section: "email", Key: "from_email", ID: "from"}}
+			p.config.Accounts[0].Config = &contract.Names{Prefix: "airflow/config", IDs: []string{"from"}}
+		}, fails: true},
+		"an option in the way": {change: func(t *testing.T, p *pod) {
+			p.byEnv(t)
+			p.put("airflow/config/key", canary)
+			p.config.TakeOver = &contract.TakeOver{}
+			p.config.Options = []contract.Option{{Section: "core", Key: "fernet_key", ID: "key"}}
+			p.config.Accounts[0].Config = &contract.Names{Prefix: "airflow/config", IDs: []string{"key"}}
+			p.environ = []string{"AIRFLOW__CORE__FERNET_KEY=" + canaryKey}
+		}},
 		"a key AWS rejects": {change: func(t *testing.T, _ *pod) { t.Setenv("AWS_ACCESS_KEY_ID", "AKIAUNKNOWN") }, fails: true},
 		"an endpoint with a password": {change: func(t *testing.T, p *pod) {
 			p.config.Accounts[0].EndpointURL = ""
@@ -143,6 +165,46 @@ func TestNoSecretSlipsOut(t *testing.T) {
 			}
 			p.expectNoCanary(t, err)
 		})
+	}
+}
+
+// What exec says of a file that it cannot use, or a command that it cannot start, shows none of the variables.
+func TestExecShowsNoSecret(t *testing.T) {
+	p := newCanaryPod(t)
+	p.byEnv(t)
+	p.put("airflow/connections/uri", "postgres://user:"+url.QueryEscape(canary)+"@db/x")
+	p.put("airflow/variables/text", strings.Repeat(canary, 3000))
+	if err := p.run(t); err != nil {
+		t.Fatal(err)
+	}
+	whole := filepath.Join(p.config.ExecDirectory, contract.EnvFile)
+	text, err := os.ReadFile(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := filepath.Join(t.TempDir(), "broken")
+	none, folder := filepath.Join(t.TempDir(), "none"), t.TempDir()
+	for name, args := range map[string]struct {
+		content []byte
+		file    string
+		command []string
+	}{
+		"not there": {nil, whole, []string{none}}, "a folder": {nil, whole, []string{folder}}, "not in PATH": {nil, whole, []string{"no-such-command"}},
+		"too much":    {slices.Concat(text, []byte("X='"+strings.Repeat(canary, 10_000)+"'\n")), broken, []string{"/bin/true"}},
+		"half a file": {text[:len(text)/2], broken, []string{none}}, "no file": {nil, none, []string{none}},
+		"shifted": {slices.Concat([]byte("'"), text), broken, []string{none}}, "bare": {bytes.ReplaceAll(text, []byte("'"), nil), broken, []string{none}},
+	} {
+		if args.content != nil {
+			if err := os.WriteFile(broken, args.content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := fetcher.Exec(args.file, args.command, []string{"PATH=/nowhere", "AIRFLOW_CONN_OWN=" + canaryKey, "SESSION=" + canaryToken})
+		var failed *fetcher.ExecError
+		if !errors.As(err, &failed) || failed.Exit < 125 {
+			t.Errorf("%s: error is %v, expected one with an exit code", name, err)
+		}
+		p.expectNoCanary(t, err)
 	}
 }
 
@@ -174,7 +236,7 @@ func (p *pod) expectNoCanary(t *testing.T, err error) {
 		"stdout": p.stdout.String(), "stderr": p.stderr.String(), "the termination message": string(termination),
 		"the error": fmt.Sprintf("%v %+v %#v %q", err, err, err, err),
 	}
-	if err == nil {
+	if _, err := os.Stat(filepath.Join(p.config.Directory, contract.ReportFile)); err == nil {
 		outputs["the report"] = p.file(t, contract.ReportFile)
 	}
 	for place, text := range outputs {

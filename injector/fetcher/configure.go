@@ -18,6 +18,9 @@ type Setup struct {
 	contract.Config
 	// Former is the backend whose keyword arguments are in the Config already.
 	Former contract.Backend
+
+	program string   // Options.Program
+	unset   []string // variables that Airflow must not have
 }
 
 // Configure reads what the webhook wrote, and puts into it what it could not see: the backend that the pod has had until
@@ -31,18 +34,20 @@ func Configure(o Options) (Setup, error) {
 	}
 	config, err := contract.Decode(text)
 	if err != nil || config.TakeOver == nil {
-		return Setup{Config: config}, err
+		return Setup{Config: config, program: o.Program}, err
 	}
 	return takeOver(o, env, config)
 }
 
 func takeOver(o Options, env map[string]string, config contract.Config) (Setup, error) {
-	if err := checkOverrides(env, config.TakeOver.Moved); err != nil {
+	if err := checkOverrides(env, config); err != nil {
 		return Setup{}, err
 	}
-	if err := checkOptions(env, config.Options); err != nil {
+	unset := hiding(env, config)
+	if err := checkOptions(env, config.Options, unset); err != nil {
 		return Setup{}, err
 	}
+	config.Warnings = append(config.Warnings, unsetWarning(unset)...)
 	places, err := places(o, env, config.TakeOver.ConfigFile)
 	if err != nil {
 		return Setup{}, err
@@ -59,7 +64,7 @@ func takeOver(o Options, env map[string]string, config contract.Config) (Setup, 
 		}
 	}
 	config, err = config.Settled()
-	return Setup{Config: config, Former: former}, err
+	return Setup{Config: config, Former: former, program: o.Program, unset: unset}, err
 }
 
 // follow takes the backend's arguments, and the region that boto3 would take: AWS_DEFAULT_REGION, where AWS's other SDKs look
@@ -142,12 +147,16 @@ func selfContained(in contract.Lookup) contract.Lookup {
 }
 
 // checkOverrides refuses variables that come by envFrom, so that no patch could take them from Airflow, and that give
-// LocalFilesystemBackend an argument that it does not know: Airflow 3.2 and later would not start.
-func checkOverrides(env map[string]string, moved []string) error {
+// LocalFilesystemBackend an argument that it does not know: Airflow 3.2 and later would not start. With delivery by
+// environment variables Airflow has no backend to give it to.
+func checkOverrides(env map[string]string, config contract.Config) error {
+	if config.Deliver == contract.DeliverEnv {
+		return nil
+	}
 	var problems []string
 	for _, of := range contract.BackendEnv() {
 		for name := range env {
-			if strings.HasPrefix(name, of.KwargPrefix) && !slices.Contains(moved, name) {
+			if strings.HasPrefix(name, of.KwargPrefix) && !slices.Contains(config.TakeOver.Moved, name) {
 				problems = append(problems, fmt.Sprintf("%s comes from a Secret or ConfigMap that the pod's envFrom names, and gives an argument to "+
 					"LocalFilesystemBackend, which does not know it: move it into %s", name, of.Kwargs))
 			}
@@ -161,8 +170,9 @@ func checkOverrides(env map[string]string, moved []string) error {
 }
 
 // checkOptions refuses variables that come by envFrom and that Airflow prefers to the command which gives it the secret: the
-// option itself, and for one that it has taken from the backend until now also another command.
-func checkOptions(env map[string]string, options []contract.Option) error {
+// option itself, and for one that it has taken from the backend until now also another command. Those that are unset it does
+// not have.
+func checkOptions(env map[string]string, options []contract.Option, unset []string) error {
 	var problems []string
 	for _, o := range options {
 		rivals := o.Rivals()
@@ -170,7 +180,7 @@ func checkOptions(env map[string]string, options []contract.Option) error {
 			rivals = append(rivals, o.Env()+"_CMD")
 		}
 		for _, name := range rivals {
-			if _, ok := env[name]; ok && !replaced(options, name) {
+			if _, ok := env[name]; ok && !replaced(options, name) && !slices.Contains(unset, name) {
 				problems = append(problems, fmt.Sprintf("%s comes from a Secret or ConfigMap that the pod's envFrom names, and Airflow prefers it to the secret %s: "+
 					"remove it from there, or leave the option to it", name, o.ID))
 			}
@@ -181,6 +191,32 @@ func checkOptions(env map[string]string, options []contract.Option) error {
 	}
 	slices.Sort(problems)
 	return &contract.Error{Code: contract.OptionOverridden, Detail: strings.Join(problems, "; ")}
+}
+
+// hiding lists those of the same variables that fetcher exec takes from Airflow, since an annotation wants the secret in
+// their place. One that Airflow has preferred to its backend until now is for somebody to decide.
+func hiding(env map[string]string, config contract.Config) (unset []string) {
+	if config.Deliver != contract.DeliverEnv {
+		return nil
+	}
+	for _, o := range config.Options {
+		for _, name := range o.Rivals() {
+			if _, ok := env[name]; ok && !o.Former && !replaced(config.Options, name) && !slices.Contains(unset, name) {
+				unset = append(unset, name)
+			}
+		}
+	}
+	slices.Sort(unset)
+	return unset
+}
+
+// unsetWarning tells who still has them: what does not start by fetcher exec.
+func unsetWarning(unset []string) []string {
+	if len(unset) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s come from a Secret or ConfigMap that the pod's envFrom names: Airflow gets the secret instead, but probes and kubectl exec "+
+		"still see what is there: remove it from there", strings.Join(unset, ", "))}
 }
 
 // replaced says whether a variable is one that Airflow's containers have anew, for another option.

@@ -3,6 +3,7 @@ package fetcher_test
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 
@@ -159,6 +160,65 @@ func TestHiddenOptionsAreRefused(t *testing.T) {
 		if strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: the error shows a value: %v", name, err)
 		}
+	}
+}
+
+// With variables Airflow starts by us, so that what envFrom hides can be taken from it. Probes have it all the same, which is
+// told. What nobody has asked to replace is not taken.
+func TestConfigureOfVariablesThatEnvFromHides(t *testing.T) {
+	asked := contract.Option{Section: "core", Key: "fernet_key", ID: "fernet"}
+	former, old, plain := asked, contract.Option{Section: "core", Key: "sql_alchemy_conn", ID: "fernet"}, contract.Option{Section: "email", Key: "from_email", ID: "fernet"}
+	former.Former = true
+	tests := map[string]struct {
+		option   contract.Option
+		variable string
+		code     contract.Code // empty: it is not refused
+		unset    string        // and then Airflow does not have it
+	}{
+		"another variable":               {asked, "AIRFLOW__CORE__DAGS_FOLDER=canary", "", ""},
+		"the option itself":              {asked, "AIRFLOW__CORE__FERNET_KEY=canary", "", "AIRFLOW__CORE__FERNET_KEY"},
+		"its newer name":                 {old, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD=canary", "", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD"},
+		"an option that is a variable":   {plain, "AIRFLOW__EMAIL__FROM_EMAIL=canary", "", "AIRFLOW__EMAIL__FROM_EMAIL"},
+		"a command, which ours replaces": {asked, "AIRFLOW__CORE__FERNET_KEY_CMD=canary", "", ""},
+		"the option, before the backend": {former, "AIRFLOW__CORE__FERNET_KEY=canary", contract.OptionOverridden, ""},
+		"an argument of the backend":     {asked, "AIRFLOW__SECRETS__BACKEND_KWARG__VARIABLES_PREFIX=airflow/variables", "", ""},
+		"another backend":                {asked, "AIRFLOW__SECRETS__BACKEND=some.other.Backend", contract.ForeignBackend, ""},
+		"another backend of workers":     {asked, "AIRFLOW__WORKERS__SECRETS_BACKEND=some.other.Backend", contract.ForeignBackend, ""},
+		"another option of the backend":  {asked, "AIRFLOW__SMTP__SMTP_PASSWORD_SECRET=canary", contract.OptionFromBackend, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := newEnvPod(t)
+			p.put("airflow/connections/db", "http://db")
+			p.put("airflow/config/fernet", "x")
+			p.config.TakeOver = &contract.TakeOver{}
+			p.config.Options = []contract.Option{test.option}
+			p.config.Accounts[0].Config = &contract.Names{Prefix: "airflow/config", IDs: []string{"fernet"}}
+			p.environ = []string{awsClass, test.variable}
+			if strings.HasPrefix(test.variable, "AIRFLOW__SECRETS__BACKEND=") {
+				p.environ = p.environ[1:]
+			}
+			err := p.run(t)
+			if test.code != "" {
+				expectCode(t, err, test.code)
+				p.expectNothing(t)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			set, unset := p.variables(t)
+			_, isSet := set[test.unset]
+			if warnings := p.report(t).Warnings; (len(warnings) > 0) != (test.unset != "") || test.unset != "" && !strings.HasPrefix(warnings[0], test.unset+" come") {
+				t.Errorf("warnings are %q", warnings)
+			}
+			if taken := isSet || slices.Contains(unset, test.unset); taken != (test.unset != "") || len(unset) > 1 {
+				t.Errorf("without %q, with %q, expected %q to be gone", unset, set, test.unset)
+			}
+			if strings.Contains(p.stdout.String()+p.stderr.String(), "canary") {
+				t.Errorf("a value is shown: %s", &p.stderr)
+			}
+		})
 	}
 }
 

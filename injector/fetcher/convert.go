@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -14,15 +15,18 @@ import (
 	"github.com/airflow-secrets/airflow-secrets/injector/fetcher/source"
 )
 
-// convert makes the files of what was found, and the report of what became of each secret. It fails if that is not what the
+// convert makes what the folders are to hold of what was found, and the report of what became of each secret. It fails if that is not what the
 // configuration allows, and then the report says how far it came. It forgets each value as it goes: the container's memory has no room for all of them twice.
-func convert(setup Setup, found source.Found) (map[string][]byte, contract.Report, error) {
+func convert(setup Setup, found source.Found) ([]delivery, contract.Report, error) {
 	c := converter{
 		readings: readings(setup.Accounts),
 		entries:  map[contract.Kind]map[string]secret.Value{contract.Connections: {}, contract.Variables: {}},
 		files:    map[string][]byte{},
 		leftOut:  found.LeftOut,
 		report:   contract.NewReport(),
+	}
+	if setup.Deliver == contract.DeliverEnv {
+		c.env = newEnvironment(setup)
 	}
 	c.report.Collisions = append(c.report.Collisions, found.Collisions...)
 	c.report.Warnings = append(c.report.Warnings, found.Warnings...)
@@ -32,6 +36,9 @@ func convert(setup Setup, found source.Found) (map[string][]byte, contract.Repor
 	}
 	if warning != "" {
 		c.report.Warnings = append(c.report.Warnings, warning)
+	}
+	if err := c.env.checkNames(found); err != nil {
+		return nil, c.report, err
 	}
 	for i := range found.Secrets {
 		if err := c.add(&found.Secrets[i]); err != nil {
@@ -47,9 +54,27 @@ func convert(setup Setup, found source.Found) (map[string][]byte, contract.Repor
 	slices.SortStableFunc(c.report.LeftOut, func(a, b contract.LeftOut) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
 	})
-	c.files[contract.ConnectionsFile] = airflow.File(c.entries[contract.Connections])
-	c.files[contract.VariablesFile] = airflow.File(c.entries[contract.Variables])
-	return c.files, c.report, judge(setup.Config, c.leftOut)
+	deliveries, err := c.deliveries(setup)
+	if err := judge(setup.Config, c.leftOut); err != nil {
+		return nil, c.report, err
+	}
+	return deliveries, c.report, err
+}
+
+// deliveries are the folders as they are to be, once everything is added.
+func (c *converter) deliveries(setup Setup) ([]delivery, error) {
+	first := delivery{directory: setup.Directory, mode: fs.FileMode(setup.FileMode), files: c.files}
+	if c.env == nil {
+		c.files[contract.ConnectionsFile] = airflow.File(c.entries[contract.Connections])
+		c.files[contract.VariablesFile] = airflow.File(c.entries[contract.Variables])
+		return []delivery{first}, nil
+	}
+	c.report.Warnings = append(c.report.Warnings, c.env.warnings()...)
+	text, err := c.env.file()
+	second := delivery{
+		directory: setup.ExecDirectory, mode: first.mode, program: setup.program, files: map[string][]byte{contract.EnvFile: text},
+	}
+	return []delivery{first, second}, err
 }
 
 // readings maps the names of accounts to how their connections are to be read.
@@ -65,6 +90,7 @@ func readings(accounts []contract.Account) map[string]airflow.Reading {
 type converter struct {
 	readings map[string]airflow.Reading
 	entries  map[contract.Kind]map[string]secret.Value // kind → id → token of Airflow's file
+	env      *environment                              // what becomes environment variables; nil: nothing
 	files    map[string][]byte
 	leftOut  []source.LeftOut
 	report   contract.Report
@@ -83,6 +109,12 @@ func (c *converter) add(s *source.Secret) error {
 	if c.size += len(s.ID) + entry.Len(); c.size > contract.MaxWrittenBytes {
 		return tooLarge(c.size)
 	}
+	c.deliver(s, entry)
+	return nil
+}
+
+// deliver gives the entry its place, in the report as well.
+func (c *converter) deliver(s *source.Secret, entry secret.Value) {
 	delivered := contract.Delivered{ID: s.ID, ARN: s.ARN, Account: s.Account}
 	switch s.Kind {
 	case contract.Connections:
@@ -91,18 +123,24 @@ func (c *converter) add(s *source.Secret) error {
 		c.report.Variables = append(c.report.Variables, delivered)
 	case contract.Options:
 		c.report.Config = append(c.report.Config, delivered)
-		c.files[path.Join(contract.OptionsDirectory, s.ID)] = []byte(entry.Unwrap())
-		return nil
+		if c.env.leaves(s.ID) {
+			c.files[path.Join(contract.OptionsDirectory, s.ID)] = []byte(entry.Unwrap())
+		}
 	case contract.Files:
 		c.report.Files = append(c.report.Files, delivered)
 		c.files[path.Join(contract.FilesDirectory, s.ID)] = []byte(entry.Unwrap())
-		return nil
 	}
-	c.entries[s.Kind][s.ID] = entry
-	return nil
+	if c.env != nil {
+		c.env.add(s.Kind, s.ID, entry)
+	} else if entries := c.entries[s.Kind]; entries != nil {
+		entries[s.ID] = entry
+	}
 }
 
 func (c *converter) convert(s source.Secret) (secret.Value, error) {
+	if c.env != nil {
+		return c.env.convert(s, c.readings[s.Account])
+	}
 	switch s.Kind {
 	case contract.Connections:
 		return airflow.Connection(s.Value, c.readings[s.Account])
@@ -149,7 +187,7 @@ func fails(c contract.Config, l source.LeftOut) contract.Code {
 		if l.Asked && c.OnMissing != contract.Warn {
 			return contract.IDsMissing
 		}
-	case contract.SecretMalformed, contract.SecretEmpty, contract.SecretBinary, contract.SecretNoID:
+	case contract.SecretMalformed, contract.SecretEmpty, contract.SecretBinary, contract.SecretNoID, contract.SecretUnfit:
 		if c.OnInvalid == contract.Fail {
 			return contract.ValuesInvalid
 		}

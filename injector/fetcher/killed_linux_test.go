@@ -175,6 +175,9 @@ func (f *folder) command(g generation) *exec.Cmd {
 	f.t.Helper()
 	account := &f.config.Accounts[0]
 	f.config.Directory = f.path
+	if f.config.Deliver == contract.DeliverEnv {
+		f.config.ExecDirectory = filepath.Join(f.root, "secrets", "exec")
+	}
 	account.Connections.Prefix, account.Variables.Prefix = string(g)+"/connections", string(g)+"/variables"
 	account.Files = []contract.File{{Path: rawFile, Secret: string(g) + "/variables/v0"}}
 	config, err := f.config.Encode()

@@ -1,5 +1,6 @@
 // Package fetcher is the program that the webhook injects as an init container: it reads the pod's secrets from AWS and
-// writes the files that Airflow's own code will read, all of them or none.
+// writes the files that Airflow's own code will read, all of them or none. With delivery by environment variables it also
+// starts Airflow's containers, and gives them the variables.
 package fetcher
 
 import (
@@ -22,6 +23,9 @@ type Options struct {
 	Environ []string
 	// ReadFile reads a file of the container, as os.ReadFile does: airflow.cfg, where a volume holds it.
 	ReadFile func(path string) ([]byte, error)
+	// Program is the file of this program. With delivery by environment variables it is copied for Airflow's containers, of
+	// which each starts by it.
+	Program string
 	// Stdout receives the log, a JSON object a line. Stderr receives one line at the end, for people.
 	Stdout, Stderr io.Writer
 	// TerminationLog is the file in which Kubernetes looks for that line, /dev/termination-log. It is written only where
@@ -58,7 +62,7 @@ func fetch(ctx context.Context, o Options, log *slog.Logger) (report contract.Re
 	if err != nil {
 		return contract.Report{}, err
 	}
-	if err := write(setup.Directory, setup.FileMode, result.files, result.Report); err != nil {
+	if err := write(result.Report, result.deliveries...); err != nil {
 		return contract.Report{}, err
 	}
 	return result.Report, nil
@@ -70,7 +74,7 @@ type Result struct {
 	// Found is what AWS gave, without the values.
 	Found source.Found
 
-	files map[string][]byte // name → content
+	deliveries []delivery
 }
 
 // Check does all of a run but writing. Its errors are those of Run; the result then tells how far it came.
@@ -81,11 +85,11 @@ func Check(ctx context.Context, setup Setup, log *slog.Logger) (Result, error) {
 	if err != nil {
 		return Result{Report: contract.NewReport(), Found: found}, err
 	}
-	files, report, err := convert(setup, found)
-	first := slices.Concat(setup.Warnings, turnedOff(setup.Config), slow(len(report.Connections)))
+	deliveries, report, err := convert(setup, found)
+	first := slices.Concat(setup.Warnings, turnedOff(setup.Config), slow(setup.Deliver, len(report.Connections)))
 	report.Warnings = slices.Insert(report.Warnings, 0, first...)
 	found.Secrets = nil
-	return Result{Report: report, Found: found, files: files}, err
+	return Result{Report: report, Found: found, deliveries: deliveries}, err
 }
 
 // turnedOff warns of a configuration that asks for nothing.
@@ -105,12 +109,12 @@ func turnedOff(c contract.Config) []string {
 const manyConnections = 100
 
 // slow warns of a file that slows Airflow down.
-func slow(connections int) []string {
-	if connections <= manyConnections {
+func slow(deliver contract.Deliver, connections int) []string {
+	if connections <= manyConnections || deliver == contract.DeliverEnv {
 		return nil
 	}
 	return []string{fmt.Sprintf("there are %d connections, and Airflow builds all of them at every look-up: that takes about 0.05 s "+
 		"with 100 and 0.5 s with 1000, and the first look-up of each task in Airflow 3 about 0.6 s with 100, 2 s with 200 and over 30 s with 1000: "+
 		"let airflow-secrets/connections-prefix or a look-up pattern choose fewer, "+
-		"or name the ids in airflow-secrets/connections", connections)}
+		"name the ids in airflow-secrets/connections, or set airflow-secrets/deliver to env", connections)}
 }

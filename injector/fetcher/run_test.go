@@ -32,6 +32,7 @@ type pod struct {
 	own     *fakeaws.Account
 	config  contract.Config
 	environ []string // beside the configuration
+	program string   // its own file
 
 	stdout, stderr bytes.Buffer
 	terminationLog string
@@ -83,7 +84,7 @@ func (p *pod) runWith(ctx context.Context, variables ...string) error {
 	p.stdout.Reset()
 	p.stderr.Reset()
 	return fetcher.Run(ctx, fetcher.Options{
-		Version: "test", Environ: slices.Concat(p.environ, variables), ReadFile: os.ReadFile,
+		Version: "test", Environ: slices.Concat(p.environ, variables), ReadFile: os.ReadFile, Program: p.program,
 		Stdout: &p.stdout, Stderr: &p.stderr, TerminationLog: p.terminationLog,
 	})
 }

@@ -1,9 +1,11 @@
 package fetcher
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -23,37 +25,55 @@ import (
 //	..data           -> ..set-1234567890
 //	..set-1234567890/connections.json
 //
-// So all files change at once, when ..data is renamed, and whoever opens ..data sees one set and never half of another.
+// So all files change at once, when ..data is renamed, and whoever opens ..data sees one set and never half of another. Where
+// there are two folders, they change one right after the other, once both sets are written.
 const (
 	dataLink  = "..data"
 	newLink   = "..data_tmp"
 	setPrefix = "..set-"
 )
 
-// write puts the files and the report into directory, in place of what an earlier run has put there. If it fails, the
-// directory holds what it held before: nothing, or the earlier set.
-func write(directory string, mode contract.FileMode, files map[string][]byte, report contract.Report) error {
-	files = maps.Clone(files)
+// delivery is what one folder is to hold.
+type delivery struct {
+	directory string
+	mode      fs.FileMode // of the files
+	files     map[string][]byte
+	// program is a file to be copied beside them under the name contract.ExecProgram, for anybody to run. Empty: none.
+	program string
+}
+
+// write puts the report into the first folder, and into each what it is to hold, in place of what an earlier run has put
+// there. If it fails, every folder holds what it held before: nothing, or the earlier set.
+func write(report contract.Report, deliveries ...delivery) error {
 	text, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encoding the report: %w", err)
 	}
-	files[contract.ReportFile] = append(text, '\n')
-	if err := checkSize(files); err != nil {
+	deliveries = slices.Clone(deliveries)
+	deliveries[0].files = maps.Clone(deliveries[0].files)
+	deliveries[0].files[contract.ReportFile] = append(text, '\n')
+	if err := checkSize(deliveries); err != nil {
 		return err
 	}
-	w := writer{directory: directory, mode: fs.FileMode(mode)}
-	if err := w.replace(files); err != nil {
-		w.undo()
+	writers := make([]*writer, len(deliveries))
+	for i, d := range deliveries {
+		writers[i] = &writer{delivery: d}
+	}
+	if err := replace(writers); err != nil {
+		for _, w := range slices.Backward(writers) {
+			w.undo()
+		}
 		return &contract.Error{Code: contract.WriteFailed, Detail: remedy(err), Err: err}
 	}
 	return nil
 }
 
-func checkSize(files map[string][]byte) error {
+func checkSize(deliveries []delivery) error {
 	var size int
-	for _, content := range files {
-		size += len(content)
+	for _, d := range deliveries {
+		for _, content := range d.files {
+			size += len(content)
+		}
 	}
 	if size > contract.MaxWrittenBytes {
 		return tooLarge(size)
@@ -65,47 +85,68 @@ func tooLarge(size int) error {
 	return &contract.Error{Code: contract.TooLarge, Detail: fmt.Sprintf("the files would have %d bytes or more, and the limit is %d", size, contract.MaxWrittenBytes)}
 }
 
-// writer replaces one set by another.
-type writer struct {
-	directory string
-	mode      fs.FileMode // of the files
-	made      []string    // paths made by this run, oldest first
+// replace turns all folders to their new sets. What may fail for want of room or rights comes before the first turn.
+func replace(writers []*writer) error {
+	for _, w := range writers {
+		if err := w.prepare(); err != nil {
+			return err
+		}
+	}
+	for _, w := range writers {
+		if err := w.turn(); err != nil {
+			return err
+		}
+	}
+	for _, w := range writers {
+		w.sweep(w.set)
+	}
+	return nil
 }
 
-// replace writes the new set and its links beside the old set, and then renames ..data. What may fail for want of room
-// or rights comes before the rename. On a first run the links lead nowhere until then, which to a reader is the same as
-// no file; so the whole set appears with ..data.
-func (w *writer) replace(files map[string][]byte) error {
+// writer replaces the set of one folder by another.
+type writer struct {
+	delivery
+	made     []string // paths made by this run, oldest first
+	old, set string   // names of the sets
+	turned   bool
+}
+
+// prepare writes the new set and its links beside the old set. On a first run the links lead nowhere until the turn, which
+// to a reader is the same as no file; so the whole set appears with ..data.
+func (w *writer) prepare() (err error) {
 	if err := w.makeDirectory(w.directory); err != nil {
 		return err
 	}
-	w.sweep(w.current())
-	set, err := w.writeSet(files)
-	if err != nil {
+	w.old = w.current()
+	w.sweep(w.old)
+	if w.set, err = w.writeSet(); err != nil {
 		return err
 	}
-	for _, name := range entries(files) {
+	for _, name := range w.entries() {
 		if err := w.link(filepath.Join(dataLink, name), name); err != nil {
 			return err
 		}
 	}
-	if err := w.link(set, newLink); err != nil {
-		return err
-	}
-	if err := os.Rename(w.path(newLink), w.path(dataLink)); err != nil {
-		return err
-	}
-	w.sweep(set)
-	return nil
+	return w.link(w.set, newLink)
+}
+
+// turn lets readers have the new set.
+func (w *writer) turn() error {
+	err := os.Rename(w.path(newLink), w.path(dataLink))
+	w.turned = err == nil
+	return err
 }
 
 // entries are the names in the folder by which the files are reached, in order: a file's own, or that of its folder.
-func entries(files map[string][]byte) []string {
+func (w *writer) entries() []string {
 	var names []string
-	for _, name := range slices.Sorted(maps.Keys(files)) {
+	for _, name := range slices.Sorted(maps.Keys(w.files)) {
 		if first, _, _ := strings.Cut(name, "/"); !slices.Contains(names, first) {
 			names = append(names, first)
 		}
+	}
+	if w.program != "" {
+		names = append(names, contract.ExecProgram)
 	}
 	return names
 }
@@ -132,7 +173,10 @@ func (w *writer) makeDirectory(path string) error {
 	return os.Chmod(path, directoryMode) // past the umask
 }
 
-const directoryMode = 0o755
+const (
+	directoryMode = 0o755
+	programMode   = 0o555
+)
 
 // current is the name of the set that ..data leads to, or empty.
 func (w *writer) current() string {
@@ -156,7 +200,7 @@ func (w *writer) sweep(keep string) {
 
 // writeSet writes the files into a folder of their own and returns its name. It does not wait for the disk: what takes
 // the machine down takes the pod with it, and this program runs again before the pod's containers do.
-func (w *writer) writeSet(files map[string][]byte) (string, error) {
+func (w *writer) writeSet() (string, error) {
 	set, err := os.MkdirTemp(w.directory, setPrefix+"*")
 	if err != nil {
 		return "", err
@@ -165,15 +209,28 @@ func (w *writer) writeSet(files map[string][]byte) (string, error) {
 	if err := os.Chmod(set, directoryMode); err != nil { // past the umask and MkdirTemp's own mode
 		return "", err
 	}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
+	for _, name := range slices.Sorted(maps.Keys(w.files)) {
 		if err := makeFolders(set, filepath.Dir(name)); err != nil {
 			return "", err
 		}
-		if err := writeFile(filepath.Join(set, name), files[name], w.mode); err != nil {
+		if err := writeFile(filepath.Join(set, name), bytes.NewReader(w.files[name]), w.mode); err != nil {
 			return "", err
 		}
 	}
-	return filepath.Base(set), nil
+	if w.program != "" {
+		err = copyProgram(w.program, filepath.Join(set, contract.ExecProgram))
+	}
+	return filepath.Base(set), err
+}
+
+// copyProgram copies a program without ever holding the whole of it.
+func copyProgram(from, to string) error {
+	program, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer program.Close()
+	return writeFile(to, program, programMode)
 }
 
 // makeFolders makes what is missing of a path below the set.
@@ -191,13 +248,13 @@ func makeFolders(set, path string) error {
 	return os.Chmod(path, directoryMode) // past the umask
 }
 
-func writeFile(path string, content []byte, mode fs.FileMode) (err error) {
+func writeFile(path string, content io.Reader, mode fs.FileMode) (err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	if _, err := file.Write(content); err != nil {
+	if _, err := io.Copy(file, content); err != nil {
 		return err
 	}
 	return file.Chmod(mode) // past the umask
@@ -215,8 +272,13 @@ func (w *writer) link(target, name string) error {
 	return nil
 }
 
-// undo removes what this run has made.
+// undo gives readers the old set again, if they have the new one, and removes what this run has made.
 func (w *writer) undo() {
+	if w.turned {
+		if w.old == "" || os.Symlink(w.old, w.path(newLink)) != nil || os.Rename(w.path(newLink), w.path(dataLink)) != nil {
+			os.Remove(w.path(dataLink)) // rather nothing than one folder of this run and one of another
+		}
+	}
 	for _, path := range slices.Backward(w.made) {
 		if strings.HasPrefix(filepath.Base(path), setPrefix) {
 			os.RemoveAll(path)

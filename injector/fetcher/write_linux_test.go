@@ -26,7 +26,7 @@ func TestWriteWithoutPermission(t *testing.T) {
 			os.Chmod(filepath.Dir(filepath.Dir(directory)), 0o755)
 			os.Chmod(directory, 0o555)
 			before := tree(t, directory)
-			err := asNobody(t, func() error { return write(directory, 0o444, set("new"), contract.NewReport()) })
+			err := asNobody(t, func() error { return write1(directory, 0o444, set("new"), contract.NewReport()) })
 			var e *contract.Error
 			if !errors.As(err, &e) || e.Code != contract.WriteFailed || !errors.Is(err, syscall.EACCES) {
 				t.Fatalf("error is %v, expected code %s for want of permission", err, contract.WriteFailed)

@@ -22,9 +22,14 @@ func set(content string) map[string][]byte {
 	return map[string][]byte{contract.ConnectionsFile: []byte(content), contract.VariablesFile: []byte(content)}
 }
 
+// write1 writes to one folder.
+func write1(directory string, mode contract.FileMode, files map[string][]byte, report contract.Report) error {
+	return write(report, delivery{directory: directory, mode: fs.FileMode(mode), files: files})
+}
+
 func mustWrite(t *testing.T, directory, content string) {
 	t.Helper()
-	if err := write(directory, 0o444, set(content), contract.NewReport()); err != nil {
+	if err := write1(directory, 0o444, set(content), contract.NewReport()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -81,7 +86,7 @@ func TestWriteMakesTheFolderAndModesWhateverTheUmask(t *testing.T) {
 			root := t.TempDir()
 			directory := filepath.Join(root, "made", "too")
 			old := syscall.Umask(umask)
-			err := write(directory, mode, set("x"), contract.NewReport())
+			err := write1(directory, mode, set("x"), contract.NewReport())
 			syscall.Umask(old)
 			if err != nil {
 				t.Fatalf("umask %04o: %v", umask, err)
@@ -163,7 +168,7 @@ func TestWriteIsAllOrNothing(t *testing.T) {
 				}
 				test.spoil(directory)
 				before := tree(t, directory)
-				err := write(directory, 0o444, set("new"), contract.NewReport())
+				err := write1(directory, 0o444, set("new"), contract.NewReport())
 				var e *contract.Error
 				if !errors.As(err, &e) || e.Code != test.code || !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), directory) {
 					t.Errorf("error is %v, expected code %s, the path and %q", err, test.code, test.says)
@@ -176,11 +181,43 @@ func TestWriteIsAllOrNothing(t *testing.T) {
 	}
 }
 
+// The turn of the second folder comes last, and takes that of the first back where it fails.
+func TestWriteTurnsBothFoldersOrNone(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		t.Run(fmt.Sprintf("first run %v", first), func(t *testing.T) {
+			root := t.TempDir()
+			one, two := filepath.Join(root, "one"), filepath.Join(root, "two")
+			both := func(content string) error {
+				return write(contract.NewReport(), delivery{directory: one, mode: 0o444, files: set(content)},
+					delivery{directory: two, mode: 0o444, files: map[string][]byte{contract.EnvFile: []byte(content)}, program: os.Args[0]})
+			}
+			if !first {
+				if err := both("old"); err != nil {
+					t.Fatal(err)
+				}
+				expectMode(t, filepath.Join(two, contract.ExecProgram), 0o555)
+				os.Remove(filepath.Join(two, dataLink))
+			}
+			os.MkdirAll(filepath.Join(two, dataLink, "in the way"), 0o755)
+			var e *contract.Error
+			if err := both("new"); !errors.As(err, &e) || e.Code != contract.WriteFailed {
+				t.Fatalf("error is %v, expected code %s", err, contract.WriteFailed)
+			}
+			if first {
+				expectTree(t, root, []string{"two", "two/..data", "two/..data/in the way"})
+				return
+			}
+			expectTree(t, one, written)
+			expectFile(t, filepath.Join(one, contract.ConnectionsFile), "old")
+		})
+	}
+}
+
 func TestWriteIntoWhatIsNoFolder(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	os.WriteFile(file, nil, 0o600)
 	for _, directory := range []string{file, filepath.Join(file, "below")} {
-		err := write(directory, 0o444, set("x"), contract.NewReport())
+		err := write1(directory, 0o444, set("x"), contract.NewReport())
 		if err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "something else has that name") {
 			t.Errorf("writing to %s gives %v, expected the path and what to do", directory, err)
 		}
@@ -189,7 +226,7 @@ func TestWriteIntoWhatIsNoFolder(t *testing.T) {
 
 func TestWriteRemovesTheFoldersItMadeInVain(t *testing.T) {
 	root := t.TempDir()
-	err := write(filepath.Join(root, "a", "b"), 0o444, map[string][]byte{"file": nil, "file/below": nil}, contract.NewReport())
+	err := write1(filepath.Join(root, "a", "b"), 0o444, map[string][]byte{"file": nil, "file/below": nil}, contract.NewReport())
 	if err == nil {
 		t.Fatal("a file in a file was written")
 	}
@@ -262,7 +299,7 @@ func mustWriteSet(t *testing.T, directory string, number int) {
 	t.Helper()
 	report := contract.NewReport()
 	report.Warnings = []string{whole(number)}
-	if err := write(directory, 0o444, set(whole(number)), report); err != nil {
+	if err := write1(directory, 0o444, set(whole(number)), report); err != nil {
 		t.Fatal(err)
 	}
 }

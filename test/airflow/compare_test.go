@@ -5,19 +5,19 @@ import (
 	"testing"
 )
 
-// compare holds every look-up through the files against the native one.
-func compare(t *testing.T, v version, native, files []found, rows *differences) {
+// compare holds every look-up through what we deliver against the native one.
+func compare(t *testing.T, v version, native, ours []found, rows *differences) {
 	t.Helper()
 	expected := map[lookUp]outcome{}
 	for _, f := range native {
 		expected[f.lookUp] = f.Outcome
 	}
 	seen := map[lookUp]bool{}
-	for _, f := range files {
+	for _, f := range ours {
 		seen[f.lookUp] = true
 		rows.count(v.Name, f.lookUp)
 		if f.Chain == "backend" && f.Outcome.Absent != "" {
-			t.Errorf("step %d, %s %q: LocalFilesystemBackend raises %s, so no entry of this file can be read", f.Step, f.Kind, f.ID, f.Outcome.Absent)
+			t.Errorf("step %d, %s %q: the backend raises %s, so no entry of a file can be read beside this one", f.Step, f.Kind, f.ID, f.Outcome.Absent)
 			continue
 		}
 		want, ok := expected[f.lookUp]
@@ -32,10 +32,10 @@ func compare(t *testing.T, v version, native, files []found, rows *differences) 
 	}
 	for l := range expected {
 		if !seen[l] {
-			t.Errorf("%v was not looked up in the files", l)
+			t.Errorf("%v was not looked up in the %s", l, rows.through)
 		}
 	}
-	t.Logf("Airflow %s: %d look-ups through the files, each compared with its native one", v.Name, len(files))
+	t.Logf("Airflow %s: %d look-ups through the %s, each compared with its native one", v.Name, len(ours), rows.through)
 }
 
 // difference is one field of one look-up that is not the same.

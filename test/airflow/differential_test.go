@@ -1,6 +1,7 @@
 // Package airflow proves against the real Airflow that it cannot tell our files from its SecretsManagerBackend: the same
-// secrets, read over the wire by the one and through the files of our fetcher by LocalFilesystemBackend, must come out
-// of Airflow's own look-ups the same, field for field. What may differ stands in differences_test.go.
+// secrets, read over the wire by the one and through the files of our fetcher by LocalFilesystemBackend, or through the
+// variables that it sets by EnvironmentVariablesBackend, must come out of Airflow's own look-ups the same, field for field.
+// What may differ stands in differences_test.go and environ_test.go.
 package airflow
 
 import (
@@ -29,6 +30,7 @@ func TestAirflowCannotTellTheDifference(t *testing.T) {
 		}
 	})
 	trial.differences.conclude(t, chosen)
+	trial.env.differences.conclude(t, chosen)
 }
 
 // trial is what every version is held to.
@@ -41,6 +43,7 @@ type trial struct {
 	careless    []step // what would become of good connections without care
 	poison      poison
 	differences *differences
+	env         envTrial
 }
 
 // prepare fills a store, and a folder from it, as our init container does.
@@ -50,13 +53,14 @@ func prepare(ctx context.Context, t *testing.T) trial {
 	plain := plainOnes(all)
 	store := newStore(t, all.With(plain))
 	pod := inject(t, store)
-	folder := fetch(ctx, t, pod)
+	program := buildFetcher(ctx, t)
+	folder := fetch(ctx, t, program, pod)
 	report := readReport(t, folder)
 	checkReport(t, all.With(plain), folder, report)
 	return trial{
 		all: all, plain: plain, store: store, pod: pod, report: report,
 		steps: cut(t, all, folder), careless: carelessly(t, all, folder),
-		poison: newPoison(report), differences: newDifferences(all, report),
+		poison: newPoison(report), differences: newDifferences(all, report), env: prepareEnv(ctx, t, program, all),
 	}
 }
 
@@ -80,6 +84,7 @@ func (tr trial) run(ctx context.Context, t *testing.T, v version) {
 	compare(t, v, native, files, tr.differences)
 	checkWhole(t, v, tr.report, files)
 	tr.poison.checkNeighbours(t, v, tr.steps, files)
+	compare(t, v, tr.env.native(native), tr.env.read(ctx, t, v, python), tr.env.differences)
 }
 
 // untilDeadline ends what the test waits for a little before the test binary's own time is up, so that it is told which

@@ -23,12 +23,8 @@ func inject(t *testing.T, store worker.Store) worker.Pod {
 }
 
 // fetch runs our init container as the pod says, only its folder moved, and gives the folder that it has filled.
-func fetch(ctx context.Context, t *testing.T, pod worker.Pod) string {
+func fetch(ctx context.Context, t *testing.T, program string, pod worker.Pod) string {
 	t.Helper()
-	program, err := worker.BuildFetcher(ctx, t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
 	folder := filepath.Join(t.TempDir(), "folder")
 	if err := pod.Fetch(ctx, program, folder); err != nil {
 		t.Fatal(err)

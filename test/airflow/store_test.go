@@ -23,6 +23,13 @@ func neighbours() []string {
 // newStore puts the corpus into a fake AWS.
 func newStore(t *testing.T, all corpus.Corpus) worker.Store {
 	t.Helper()
+	store, _ := storeOf(t, all)
+	return store
+}
+
+// storeOf is newStore with the account that the secrets are in.
+func storeOf(t *testing.T, all corpus.Corpus) (worker.Store, *fakeaws.Account) {
+	t.Helper()
 	aws := fakeaws.New()
 	account := aws.Account("111122223333")
 	put := func(prefix string, secrets []corpus.Secret) {
@@ -40,7 +47,7 @@ func newStore(t *testing.T, all corpus.Corpus) worker.Store {
 	return worker.Store{
 		URL: server.URL, Region: region, Keys: account.Keys("AKIAIOSFODNN7EXAMPLE"),
 		ConnectionsPrefix: connectionsPrefix, VariablesPrefix: variablesPrefix,
-	}
+	}, account
 }
 
 // nativeEnviron is what a pod has that uses SecretsManagerBackend.

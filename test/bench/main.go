@@ -1,5 +1,5 @@
 // Command bench measures what it costs Airflow to look a connection up: through the files of our fetcher, from
-// AIRFLOW_CONN_ variables, and by SecretsManagerBackend over the wire from a fake AWS whose calls take a stated time.
+// the AIRFLOW_CONN_ variables that it writes with deliver: env, and by SecretsManagerBackend over the wire from a fake AWS whose calls take a stated time.
 //
 // Airflow is a real one. Its environment is that of the pod which our webhook makes, the files are those that our fetcher
 // writes from the same fake AWS, and every connection that comes out is held against what was put in: a wrong one fails

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strings"
 
 	"github.com/airflow-secrets/airflow-secrets/test/airflow/worker"
 )
@@ -92,7 +91,7 @@ func ways(first worker.Store, mount string) ([]way, error) {
 	}
 	return []way{
 		{name: "files", backend: "LocalFilesystemBackend", mount: mount, environ: pod.Environ(mount), more: nothing},
-		{name: "AIRFLOW_CONN_", backend: "EnvironmentVariablesBackend", more: variables},
+		{name: "env: AIRFLOW_CONN_", backend: "EnvironmentVariablesBackend", more: variables},
 		{name: "SecretsManagerBackend", backend: "SecretsManagerBackend", environ: native, more: endpoint, calls: true},
 	}, nil
 }
@@ -101,10 +100,11 @@ func nothing(*store) map[string]string { return map[string]string{} }
 
 func endpoint(s *store) map[string]string { return map[string]string{"AWS_ENDPOINT_URL": s.URL} }
 
+// variables are those that our fetcher has written.
 func variables(s *store) map[string]string {
 	all := map[string]string{}
-	for id, text := range s.secrets {
-		all["AIRFLOW_CONN_"+strings.ToUpper(id)] = text
+	for _, v := range s.variables {
+		all[v.Name] = v.Value
 	}
 	return all
 }

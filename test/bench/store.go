@@ -9,9 +9,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/airflow-secrets/airflow-secrets/injector/contract"
+	"github.com/airflow-secrets/airflow-secrets/injector/fetcher/envfile"
 	"github.com/airflow-secrets/airflow-secrets/test/airflow/worker"
 	"github.com/airflow-secrets/airflow-secrets/test/fakeaws"
 )
@@ -58,12 +63,12 @@ func (c connection) secret(asJSON bool) (string, error) {
 // store is one number of connections: in a fake AWS, and in the files that our fetcher has made of them.
 type store struct {
 	worker.Store
-	size    int
-	secrets map[string]string // id → text
-	folder  string            // of the files
-	fetched time.Duration     // what the fetcher took
-	meter   *meter
-	close   func()
+	size      int
+	folder    string             // of the files
+	fetched   time.Duration      // what the fetcher took
+	variables []envfile.Variable // instead of the files
+	meter     *meter
+	close     func()
 }
 
 // newStore puts so many connections into a fake AWS of its own, whose calls take latency.
@@ -74,13 +79,11 @@ func newStore(size int, latency time.Duration) (*store, error) {
 		aws.Order(fakeaws.Trouble{Latency: latency})
 	}
 	account := aws.Account("111122223333")
-	secrets := map[string]string{}
 	for i := range size {
 		text, err := newConnection(i).secret(i%2 == 1)
 		if err != nil {
 			return nil, fmt.Errorf("writing connection %s: %w", id(i), err)
 		}
-		secrets[id(i)] = text
 		account.Put(region, fakeaws.Secret{Name: "airflow/connections/" + id(i), String: text})
 	}
 	m := &meter{handler: aws}
@@ -90,23 +93,39 @@ func newStore(size int, latency time.Duration) (*store, error) {
 			URL: server.URL, Region: region, Keys: account.Keys("AKIAIOSFODNN7EXAMPLE"),
 			ConnectionsPrefix: "airflow/connections", VariablesPrefix: "airflow/variables",
 		},
-		size: size, secrets: secrets, meter: m, close: server.Close,
+		size: size, meter: m, close: server.Close,
 	}, nil
 }
 
-// fetch runs our init container.
+// fetch runs our init container, with each delivery.
 func (s *store) fetch(ctx context.Context, program, folder string) error {
-	pod, err := worker.Inject(s.Store)
-	if err != nil {
-		return err
-	}
 	started := time.Now()
-	if err := pod.Fetch(ctx, program, folder); err != nil {
+	if err := s.deliver(ctx, program, contract.DeliverFiles, folder); err != nil {
 		return err
 	}
 	s.folder, s.fetched = folder, time.Since(started)
+	beside := folder + "-env"
+	if err := s.deliver(ctx, program, contract.DeliverEnv, beside); err != nil {
+		return err
+	}
 	s.meter.take()
-	return nil
+	text, err := os.ReadFile(filepath.Join(beside+strings.TrimPrefix(contract.ExecDirectory, contract.Directory), contract.EnvFile))
+	if err != nil {
+		return err
+	}
+	f, err := envfile.Parse(text)
+	s.variables = f.Set
+	return err
+}
+
+func (s *store) deliver(ctx context.Context, program string, by contract.Deliver, folder string) error {
+	wanted := s.Store
+	wanted.Deliver = by
+	pod, err := worker.Inject(wanted)
+	if err != nil {
+		return err
+	}
+	return pod.Fetch(ctx, program, folder)
 }
 
 // meter tells how long the fake AWS took for each call, from the request to its answer.

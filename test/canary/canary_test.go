@@ -26,6 +26,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/airflow-secrets/airflow-secrets/certs"
 	"github.com/airflow-secrets/airflow-secrets/injector"
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 	"github.com/airflow-secrets/airflow-secrets/injector/fetcher"
@@ -64,22 +65,33 @@ func TestOneSecretFromEndToEnd(t *testing.T) {
 		}
 	}
 	patched := w.review(t, pod).apply(t, pod)
+	byVariables := podOf(asked+`,"airflow-secrets/deliver":"env"`, id)
+	answered := w.review(t, byVariables)
 	expectNone(t, "the webhook", w.told(t), value, key, other)
+	expectNone(t, "the patch", string(answered.Patch), value, other)
 
 	if n := strings.Count(string(patched), key); n != 2 { // Airflow's container, and ours in the same words
 		t.Errorf("the patched pod has the pod's key %d times, expected 2: %s", n, patched)
 	}
-	files, said := fetch(t, patched)
+	files, _, said := fetch(t, patched)
 	if text, err := os.ReadFile(filepath.Join(files, contract.VariablesFile)); err != nil || !strings.Contains(string(text), `c4n4ry \"p/w+d\"`) {
 		t.Errorf("variables.json is %q, %v, expected the value in it", text, err)
 	}
 	expectNone(t, "the fetcher", said, value, key, other)
 	expectNone(t, "the patched pod", string(patched), value)
+
+	patched = answered.apply(t, byVariables)
+	_, execs, said := fetch(t, patched)
+	if text, err := os.ReadFile(filepath.Join(execs, contract.EnvFile)); err != nil || !strings.Contains(string(text), "AIRFLOW_VAR_GOOD='"+value+"'") {
+		t.Errorf("%s is %q, %v, expected the value in it", contract.EnvFile, text, err)
+	}
+	expectNone(t, "the fetcher, with variables", said, value, key, other)
+	expectNone(t, "the patched pod, with variables", string(patched), value)
 }
 
 func podOf(annotations, id string) string {
 	return fmt.Sprintf(`{"apiVersion":"v1","kind":"Pod","metadata":{"name":"worker","annotations":{%s}},"spec":{"containers":[{"name":"base",
-		"image":"apache/airflow:3.1.8","args":["--json-string",%q],"env":[{"name":"AIRFLOW__CORE__FERNET_KEY","value":%[2]q},
+		"image":"apache/airflow:3.1.8","command":["/entrypoint",%[2]q],"args":["--json-string",%[2]q],"env":[{"name":"AIRFLOW__CORE__FERNET_KEY","value":%[2]q},
 		{"name":"AWS_ACCESS_KEY_ID","value":%q},{"name":"AWS_SECRET_ACCESS_KEY","value":%q}]}]}}`, annotations, other, id, key)
 }
 
@@ -117,11 +129,14 @@ func startWebhook(t *testing.T) *running {
 	port := listener.Addr().(*net.TCPAddr).Port
 	must(t, listener.Close())
 	w.metrics = fmt.Sprintf("http://127.0.0.1:%d/metrics", port)
+	log := slog.New(slog.NewJSONHandler(&w.log, nil))
+	certificate, err := certs.FromFiles(dir, log)
+	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- webhook.Run(ctx, webhook.Options{Host: "127.0.0.1", MetricsPort: port, CertDir: dir,
-			Injector: &injector.Injector{FetcherImage: "fetcher:test"}, Log: slog.New(slog.NewJSONHandler(&w.log, nil))})
+		ended <- webhook.Run(ctx, webhook.Options{Host: "127.0.0.1", MetricsPort: port, Certificates: certificate,
+			Injector: &injector.Injector{FetcherImage: "fetcher:test"}, Log: log})
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -230,23 +245,26 @@ func (w *running) told(t *testing.T) string {
 	return w.answers.String() + w.log.String() + string(metrics)
 }
 
-// fetch runs the fetcher as the pod's init container has it, and gives its folder and all that it said.
-func fetch(t *testing.T, patched []byte) (directory, said string) {
+// fetch runs the fetcher as the pod's init container has it, and gives its folders and all that it said.
+func fetch(t *testing.T, patched []byte) (directory, execDirectory, said string) {
 	t.Helper()
 	var pod corev1.Pod
 	must(t, json.Unmarshal(patched, &pod))
-	directory = filepath.Join(t.TempDir(), "secrets")
+	dir := t.TempDir()
+	directory, execDirectory = filepath.Join(dir, "secrets"), filepath.Join(dir, "exec")
+	program := filepath.Join(dir, "fetcher")
+	must(t, os.WriteFile(program, []byte("the program"), 0o700))
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	var environ []string
 	for _, e := range pod.Spec.InitContainers[0].Env {
-		value := strings.Replace(e.Value, contract.Directory, directory, 1)
+		value := strings.NewReplacer(`"`+contract.Directory+`"`, `"`+directory+`"`, `"`+contract.ExecDirectory+`"`, `"`+execDirectory+`"`).Replace(e.Value)
 		t.Setenv(e.Name, value)
 		environ = append(environ, e.Name+"="+value)
 	}
 	terminationLog := filepath.Join(t.TempDir(), "termination-log")
 	must(t, os.WriteFile(terminationLog, nil, 0o600))
 	var stdout, stderr strings.Builder
-	must(t, fetcher.Run(t.Context(), fetcher.Options{Environ: environ, Stdout: &stdout, Stderr: &stderr, TerminationLog: terminationLog}))
+	must(t, fetcher.Run(t.Context(), fetcher.Options{Environ: environ, Program: program, Stdout: &stdout, Stderr: &stderr, TerminationLog: terminationLog}))
 	said = stdout.String() + stderr.String()
 	for _, file := range []string{terminationLog, filepath.Join(directory, contract.ReportFile)} {
 		text, err := os.ReadFile(file)
@@ -256,7 +274,7 @@ func fetch(t *testing.T, patched []byte) (directory, said string) {
 	if !strings.Contains(said, "connections bad (malformed)") {
 		t.Errorf("the fetcher does not tell of the malformed connection: %s", said)
 	}
-	return directory, said
+	return directory, execDirectory, said
 }
 
 func must(t *testing.T, err error) {

@@ -15,41 +15,11 @@ import (
 	"github.com/airflow-secrets/airflow-secrets/injector/kubelet"
 )
 
-// runInitContainer does what the kubelet does with an init container: gives it its environment, from the pod and from
-// Secrets, and runs its command. Only the program and the folder lie elsewhere.
 func (s *stage) runInitContainer() error {
-	var pod corev1.Pod
-	if err := json.Unmarshal(s.patched, &pod); err != nil {
-		return err
-	}
-	c := pod.Spec.InitContainers[0]
-	program, err := s.program("fetcher")
-	if err != nil {
-		return err
-	}
-	if len(c.Command) != 1 || c.Command[0] != contract.Command || len(c.Args) > 0 {
-		return fmt.Errorf("the container runs %v %v, expected %s", c.Command, c.Args, contract.Command)
-	}
-	var objects kubelet.Objects
-	if err := objects.Add(s.secrets()); err != nil {
-		return err
-	}
-	view, err := kubelet.ViewOf(&pod, c.Name, objects)
-	if err != nil {
-		return err
-	}
 	s.files = filepath.Join(s.dir, "secrets")
-	if err := moveFolder(view.Env, s.files); err != nil {
-		return err
-	}
-	command := exec.CommandContext(s.ctx, program)
-	command.Env = view.Environ() // and nothing of this process's
-	log, err := command.CombinedOutput()
+	view, log, err := s.fetch(s.patched, s.files, "")
 	if err != nil {
-		return fmt.Errorf("the init container: %w\n%s", err, log)
-	}
-	if err := noneOf(s.wanted, string(log)); err != nil {
-		return fmt.Errorf("the log of the init container: %w", err)
+		return err
 	}
 	s.out.detail("the image's /fetcher", "is bin/fetcher here")
 	s.out.detail(contract.Directory, "is a temporary folder here; nothing else of the container is changed")
@@ -60,7 +30,48 @@ func (s *stage) runInitContainer() error {
 	return nil
 }
 
-// secrets are the Kubernetes Secrets that the pod refers to.
+// fetch does what the kubelet does with an init container: gives it its environment, from the pod and from Secrets, and runs
+// its command. Only the program and the folders lie elsewhere.
+func (s *stage) fetch(patched []byte, files, execDirectory string) (view kubelet.View, log []byte, err error) {
+	var pod corev1.Pod
+	if err := json.Unmarshal(patched, &pod); err != nil {
+		return view, nil, err
+	}
+	c := pod.Spec.InitContainers[0]
+	program, err := s.program("fetcher")
+	if err != nil {
+		return view, nil, err
+	}
+	if len(c.Command) != 1 || c.Command[0] != contract.Command || len(c.Args) > 0 {
+		return view, nil, fmt.Errorf("the container runs %v %v, expected %s", c.Command, c.Args, contract.Command)
+	}
+	if view, err = s.view(&pod, c.Name); err != nil {
+		return view, nil, err
+	}
+	if err := moveFolders(view.Env, files, execDirectory); err != nil {
+		return view, nil, err
+	}
+	command := exec.CommandContext(s.ctx, program)
+	command.Env = view.Environ() // and nothing of this process's
+	if log, err = command.CombinedOutput(); err != nil {
+		return view, nil, fmt.Errorf("the init container: %w\n%s", err, log)
+	}
+	if err := noneOf(s.wanted, string(log)); err != nil {
+		return view, nil, fmt.Errorf("the log of the init container: %w", err)
+	}
+	return view, log, nil
+}
+
+// view is what the kubelet gives a container of the pod.
+func (s *stage) view(pod *corev1.Pod, name string) (kubelet.View, error) {
+	var objects kubelet.Objects
+	if err := objects.Add(s.secrets()); err != nil {
+		return kubelet.View{}, err
+	}
+	return kubelet.ViewOf(pod, name, objects)
+}
+
+// secrets are the Kubernetes Secrets, and the ConfigMap, that the pod refers to.
 func (s *stage) secrets() []byte {
 	return fmt.Appendf(nil, `
 apiVersion: v1
@@ -72,11 +83,27 @@ apiVersion: v1
 kind: Secret
 metadata: {name: airflow-aws, namespace: airflow}
 stringData: {access-key: %q, secret-key: %q}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: af-postgresql, namespace: airflow}
+stringData: {postgresql-password: of-the-chart}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: af-redis, namespace: airflow}
+stringData: {redis-password: of-the-chart}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: kube-root-ca.crt, namespace: airflow}
+data: {ca.crt: the cluster's}
 `, accessKey, s.secretKey)
 }
 
-// moveFolder changes the one thing that a run outside a cluster has to: where the files go.
-func moveFolder(env map[string]string, to string) error {
+// moveFolders changes the one thing that a run outside a cluster has to: where the files go, and the program if there is a
+// place for it.
+func moveFolders(env map[string]string, files, execDirectory string) error {
 	config, err := contract.Decode(env[contract.ConfigEnv])
 	if err != nil {
 		return err
@@ -84,7 +111,10 @@ func moveFolder(env map[string]string, to string) error {
 	if config.Directory != contract.Directory {
 		return fmt.Errorf("the configuration's folder is %s, expected %s", config.Directory, contract.Directory)
 	}
-	config.Directory = to
+	if (config.ExecDirectory == contract.ExecDirectory) != (execDirectory != "") {
+		return fmt.Errorf("the configuration's folder for the program is %q", config.ExecDirectory)
+	}
+	config.Directory, config.ExecDirectory = files, execDirectory
 	env[contract.ConfigEnv], err = config.Encode()
 	return err
 }

@@ -17,6 +17,9 @@ import (
 )
 
 func main() {
+	if filepath.Base(os.Args[0]) == standInName {
+		os.Exit(standIn(os.Stdout))
+	}
 	bin := flag.String("bin", "bin", "the folder that holds webhook and fetcher")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -53,6 +56,9 @@ func run(ctx context.Context, bin string, out *printer) (err error) {
 		{"The kubelet runs the init container", s.runInitContainer},
 		{"Airflow finds its files", s.showFiles},
 		{"The report says what was left out", s.showReport},
+		{"The same worker asks for environment variables instead, and for options of Airflow's own", s.postEnvPod},
+		{"The kubelet runs the init container, which leaves the variables and a copy of itself", s.runEnvInitContainer},
+		{"The kubelet starts the worker's own command, behind that copy", s.startWorker},
 	} {
 		started := time.Now()
 		out.step(step.says)
@@ -80,6 +86,9 @@ type stage struct {
 	review    answer // to the pod
 	patched   []byte // the pod as JSON
 	files     string // the folder that stands in for /var/run/secrets/airflow
+
+	envPod             []byte // the pod that gets environment variables, patched, as JSON
+	envFiles, envExecs string // the folders that stand in for those of its volumes
 }
 
 func (s *stage) close() {

@@ -86,17 +86,11 @@ func (s *stage) applyPatch() error {
 	if err != nil {
 		return err
 	}
-	patch, err := jsonpatch.DecodePatch(s.review.Patch)
+	patch, patched, typed, err := apply(pod, s.review)
 	if err != nil {
 		return err
 	}
-	if s.patched, err = patch.Apply(pod); err != nil {
-		return err
-	}
-	var typed corev1.Pod
-	if strict, err := kjson.UnmarshalStrict(s.patched, &typed); err != nil || len(strict) > 0 {
-		return fmt.Errorf("the patched pod is none: %w", errors.Join(append(strict, err)...))
-	}
+	s.patched = patched
 	s.out.detail("injected", "%d operations, %d bytes", len(patch), len(s.review.Patch))
 	for i, c := range typed.Spec.InitContainers {
 		if c.Name == contract.ContainerName {
@@ -112,6 +106,20 @@ func (s *stage) applyPatch() error {
 		return fmt.Errorf("the first init container is %s", typed.Spec.InitContainers[0].Name)
 	}
 	return nil
+}
+
+// apply makes the pod what the answer wants, and holds it against Kubernetes' own type.
+func apply(pod []byte, review answer) (patch jsonpatch.Patch, patched []byte, typed corev1.Pod, err error) {
+	if patch, err = jsonpatch.DecodePatch(review.Patch); err != nil {
+		return nil, nil, typed, err
+	}
+	if patched, err = patch.Apply(pod); err != nil {
+		return nil, nil, typed, err
+	}
+	if strict, err := kjson.UnmarshalStrict(patched, &typed); err != nil || len(strict) > 0 {
+		return nil, nil, typed, fmt.Errorf("the patched pod is none: %w", errors.Join(append(strict, err)...))
+	}
+	return patch, patched, typed, nil
 }
 
 func (s *stage) showWiring(what string, c corev1.Container) {

@@ -41,7 +41,11 @@ func (s *stage) startAWS() error {
 	own.Put(region, fakeaws.Secret{Name: "airflow/connections/" + malformed, String: `{"conn_type": "ftp", "host": "ftp.example.com", "port": "twenty-one"}`})
 	own.Put(region, fakeaws.Secret{Name: "airflow/connections-old/warehouse", String: "postgres://of-another-prefix"})
 	own.Put(region, fakeaws.Secret{Name: "billing/connections/db", String: "postgres://of-another-team"})
-	s.wanted = map[string]map[string]string{"connections": connections, "variables": variables}
+	options := teamOptions()
+	for id, value := range options {
+		own.Put(region, fakeaws.Secret{Name: "airflow/config/" + id, String: value})
+	}
+	s.wanted = map[string]map[string]string{"connections": connections, "variables": variables, "config": options}
 	s.secretKey = own.Keys(accessKey).Secret
 
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -55,8 +59,14 @@ func (s *stage) startAWS() error {
 	s.out.detail("account", "%s, %s, at %s, %s a call", account, region, s.endpoint, latency)
 	s.out.detail("airflow/connections/...", "%d, as URIs, as JSON and in the shape that RDS writes; %s is malformed", len(connections)+1, malformed)
 	s.out.detail("airflow/variables/...", "%d, a PEM key and JSON among them", len(variables))
+	s.out.detail("airflow/config/...", "%d, for options of Airflow's own", len(options))
 	s.out.detail("others", "2 that must not be found: another prefix, another team")
 	return nil
+}
+
+// teamOptions are values for options of Airflow's own.
+func teamOptions() map[string]string {
+	return map[string]string{"broker": "redis://:br0ker@redis.internal:6379/0", "logs": "s3://team-logs/airflow/8c41"}
 }
 
 // teamConnections are 29 connections as teams really write them.

@@ -1,7 +1,9 @@
 package manifests
 
 import (
+	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -27,15 +29,31 @@ func TestDefaultObjects(t *testing.T) {
 	}
 }
 
+// TestArguments holds the arguments of the chart against the flags that the webhook says it has, in every way to come by a
+// certificate.
+func TestArguments(t *testing.T) {
+	page, err := exec.CommandContext(t.Context(), "go", "run", "../../cmd/webhook", "--help").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, way := range []string{"secretName=", "secretName=own", "certManager.enabled=true"} {
+		for _, argument := range get[appsv1.Deployment](t, render(t, "--set", "certificates."+way), "Deployment airflow-secrets").Spec.Template.Spec.Containers[0].Args {
+			if flag, _, _ := strings.Cut(argument, "="); !strings.Contains(string(page), "  "+flag+" ") {
+				t.Errorf("with certificates.%s the chart passes %s, which webhook --help does not know", way, argument)
+			}
+		}
+	}
+}
+
 // TestAccess holds the two roles to the letter: they are the webhook's whole power.
 func TestAccess(t *testing.T) {
 	all := render(t)
 	expectRules(t, get[rbacv1.Role](t, all, "Role airflow-secrets").Rules, []rbacv1.PolicyRule{
-		{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{"airflow-secrets-ca"}, Verbs: []string{"get", "list", "watch", "patch"}},
+		{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{"airflow-secrets-ca"}, Verbs: []string{"list", "watch", "patch"}},
 		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"create"}},
 	})
 	expectRules(t, get[rbacv1.ClusterRole](t, all, "ClusterRole airflow-secrets").Rules, []rbacv1.PolicyRule{
-		{APIGroups: []string{"admissionregistration.k8s.io"}, Resources: []string{"mutatingwebhookconfigurations"}, ResourceNames: []string{"airflow-secrets"}, Verbs: []string{"get", "list", "watch", "patch"}},
+		{APIGroups: []string{"admissionregistration.k8s.io"}, Resources: []string{"mutatingwebhookconfigurations"}, ResourceNames: []string{"airflow-secrets"}, Verbs: []string{"list", "watch", "patch"}},
 	})
 	subject := rbacv1.Subject{Kind: "ServiceAccount", Name: "airflow-secrets", Namespace: namespace}
 	if subjects := get[rbacv1.RoleBinding](t, all, "RoleBinding airflow-secrets").Subjects; !slices.Equal(subjects, []rbacv1.Subject{subject}) {

@@ -111,22 +111,7 @@ type objects map[string]manifest
 func parse(t *testing.T, text []byte) objects {
 	t.Helper()
 	found := objects{}
-	reader := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
-	for {
-		document, err := reader.Read()
-		if err == io.EOF {
-			return found
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		m := manifest{text: document}
-		if err := sigsyaml.Unmarshal(document, &m); err != nil {
-			t.Fatalf("%v in\n%s", err, document)
-		}
-		if m.Kind == "" {
-			continue // nothing but comments
-		}
+	for _, m := range documents(t, text) {
 		if _, twice := found[m.key()]; twice {
 			t.Errorf("%s is there twice", m.key())
 		}
@@ -134,6 +119,30 @@ func parse(t *testing.T, text []byte) objects {
 			t.Errorf("%s: %v", m.key(), err)
 		}
 		found[m.key()] = m
+	}
+	return found
+}
+
+// documents takes apart what Helm printed.
+func documents(t *testing.T, text []byte) []manifest {
+	t.Helper()
+	var all []manifest
+	reader := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
+	for {
+		document, err := reader.Read()
+		if err == io.EOF {
+			return all
+		}
+		m := manifest{text: document}
+		if err == nil {
+			err = sigsyaml.Unmarshal(document, &m)
+		}
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, document)
+		}
+		if m.Kind != "" { // else nothing but comments
+			all = append(all, m)
+		}
 	}
 }
 

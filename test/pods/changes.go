@@ -11,7 +11,7 @@ import (
 var changes = []func(object, *inputs.Choices){
 	object.addEnv, object.addEnv, object.addEnv, object.repeatEnv, object.addContainer, object.addContainer, object.dropContainer,
 	object.rename, object.emptyList, object.addEnvFrom, object.addMount, object.addVolume, object.secure, object.size, object.plant,
-	object.plant, object.plant, object.argue, object.describe, object.addOption, object.addOption,
+	object.plant, object.plant, object.argue, object.wrap, object.describe, object.addOption, object.addOption,
 }
 
 // The names of containers that the charts and the tools beside Airflow give.
@@ -44,6 +44,8 @@ var settings = []struct {
 	{"file-mode", []string{"0444", "0400", "440"}},
 	{"timeout", []string{"1s", "90s", "10m"}},
 	{"config", []string{"core.fernet_key=fernet", "celery.broker_url=celery/broker, database.sql_alchemy_conn=db/metadata", "core.fernet_key=team=a"}},
+	{"deliver", []string{"env", "env", "files"}},
+	{"entrypoint", []string{"/usr/bin/dumb-init -- /entrypoint", "/usr/bin/tini --  /start.sh", ""}},
 	{"shared-account", []string{"444455556666", ""}},
 	{"shared-role-arn", []string{"arn:aws:iam::444455556666:role/airflow"}},
 	{"shared-connections", []string{"warehouse", "a,b"}},
@@ -57,7 +59,7 @@ var settings = []struct {
 var mistakes = [][2]string{
 	{"regoin", "eu-central-1"}, {"region", "eu-central-1a"}, {"timeout", "11m"}, {"file-mode", "0777"}, {"containers", "a,,b"}, {"containers", "not-there"},
 	{"containers", "git-sync"}, {"resources", "{"}, {"image", "UPPER:CASE:"}, {"sep", ""}, {"read", "fast\n\"quoted\"; 'x'`\\"}, {"connections-prefix", ""},
-	{"deliver", "env"}, {"config", "core.dags_folder=dags"}, {"config", "core.fernet_key=../up"}, {"config", "core.fernet_key"}, {"config", "core.fernet_key=a,core.fernet_key=b"},
+	{"deliver", "environment"}, {"entrypoint", "/a \"$(B)\""}, {"config", "core.dags_folder=dags"}, {"config", "secrets.backend=a"}, {"config", "core.fernet_key_cmd=a"}, {"config", "core.fernet_key=../up"}, {"config", "core.fernet_key"}, {"config", "core.fernet_key=a,core.fernet_key=b"},
 	{"shared-account", "44445555666"}, {"shared-role-arn", "arn:aws:iam::1:role/x"}, {"shared-external-id", "x y"}, {"shared-variables", ","}, {"", ""}, {"ü/ß", "\u2028\u0000"}, {"inject", "yes"}, {"inject", ""}, {"inject", "TRUE "},
 	{"endpoint-url", "https://user:" + PodCanary + "@example.com"}, {"backend-kwargs", `{"aws_secret_access_key":"` + PodCanary + `"}`},
 }
@@ -70,6 +72,12 @@ func (o object) annotate(c *inputs.Choices) {
 	for range c.Below(4) {
 		s := inputs.Of(c, settings...)
 		at[prefix+s.key] = inputs.Of(c, s.values...)
+	}
+	if c.OneIn(3) {
+		at[prefix+"deliver"] = "env"
+		if c.OneIn(3) {
+			at[prefix+"config"] = inputs.Of(c, "core.dags_folder=dags", "core.fernet_key=fernet,kubernetes_executor.namespace=a/b, logging.remote_base_log_folder=logs")
+		}
 	}
 	if c.OneIn(10) {
 		wrong := inputs.Of(c, mistakes...)
@@ -163,7 +171,7 @@ func (o object) addEnv(c *inputs.Choices) {
 		}
 	case 4, 5:
 		e["name"] = inputs.Of(c, "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CA_BUNDLE", "AWS_CONFIG_FILE", "https_proxy", "NO_PROXY", "PROXY_PASSWORD")
-		e["value"] = inputs.Of(c, "eu-west-1", takenCanary, "/token/token", "/etc/ssl/ca.pem", contract.Directory+"/files/config", "/", "http://a:$(PROXY_PASSWORD)@b")
+		e["value"] = inputs.Of(c, "eu-west-1", takenCanary, "/token/token", "/etc/ssl/ca.pem", contract.Directory+"/files/config", contract.ExecDirectory+"/x", "/", "http://a:$(PROXY_PASSWORD)@b")
 	case 6:
 		e["name"] = inputs.Of(c, "AIRFLOW__CORE__FERNET_KEY", "AIRFLOW_CONN_DB", "X")
 	case 7:
@@ -215,9 +223,9 @@ func (o object) addMount(c *inputs.Choices) {
 	m := object{"name": inputs.Of(c, "token", "certificates"), "mountPath": inputs.Of(c, "/token", "/etc/ssl/", "/", "/var/run/secrets")}
 	switch c.Below(16) {
 	case 14:
-		m = object{"name": contract.VolumeName, "mountPath": contract.Directory}
+		m = inputs.Of(c, object{"name": contract.VolumeName, "mountPath": contract.Directory}, object{"name": contract.ExecVolumeName, "mountPath": contract.ExecDirectory})
 	case 15:
-		m["mountPath"] = contract.Directory + inputs.Of(c, "", "/x")
+		m["mountPath"] = inputs.Of(c, contract.Directory, contract.ExecDirectory) + inputs.Of(c, "", "/x")
 	}
 	if to := o.any(c); !strings.Contains(string(encode(to)), `"mountPath":"`+m["mountPath"].(string)+`"`) { // a path can be mounted once
 		to.insert(c, "volumeMounts", m)
@@ -228,9 +236,9 @@ func (o object) addVolume(c *inputs.Choices) {
 	v := object{"name": inputs.Of(c, "token", "certificates"), "emptyDir": map[string]any{}}
 	switch c.Below(16) {
 	case 14:
-		v = object{"name": contract.VolumeName, "emptyDir": map[string]any{"medium": "Memory", "sizeLimit": "1Mi"}}
+		v = object{"name": inputs.Of(c, contract.VolumeName, contract.ExecVolumeName), "emptyDir": map[string]any{"medium": "Memory", "sizeLimit": "1Mi"}}
 	case 15:
-		v["name"] = contract.VolumeName
+		v["name"] = inputs.Of(c, contract.VolumeName, contract.ExecVolumeName)
 	}
 	o.spec().insert(c, "volumes", v)
 }
@@ -274,6 +282,15 @@ func (o object) plant(c *inputs.Choices) {
 // argue plants the canary where Airflow 3 has its token.
 func (o object) argue(c *inputs.Choices) {
 	o.any(c)[inputs.Of(c, "args", "command")] = []any{"python", "--token", PodCanary}
+}
+
+// wrap gives a container a command that our program stands before, however it got there.
+func (o object) wrap(c *inputs.Choices) {
+	command := inputs.Of(c, nil, []any{"/usr/bin/dumb-init", "--", "/entrypoint"}, []any{"python", "--token", PodCanary})
+	for range 1 + c.Below(2) {
+		command = append([]any{wrapper[0], wrapper[1], wrapper[2]}, command...)
+	}
+	o.any(c)["command"] = command
 }
 
 // describe changes what tells the pod apart from others.

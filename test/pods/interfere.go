@@ -12,7 +12,7 @@ import (
 var interferences = []func(object, *inputs.Choices){
 	object.addContainer, object.addEnvFrom, object.addEnvFrom, object.describe, object.size, object.plant, object.plant,
 	object.addIdentity, object.addIdentity, object.addProxies, object.proxyFirst, object.override, object.addOption, object.writable, object.mirror, object.moveOurs,
-	object.spoilOurs, object.unwire, object.forgeStatus, object.resettle, object.reverse,
+	object.spoilOurs, object.unwire, object.forgeStatus, object.resettle, object.redeliver, object.reverse,
 }
 
 // ours is the container that we added, or an object that is in no pod.
@@ -118,7 +118,7 @@ func (o object) unwire(c *inputs.Choices) {
 		return !slices.Contains(airflowNames, name)
 	})
 	if len(all) > 0 {
-		inputs.Of(c, all...)[inputs.Of(c, "env", "volumeMounts")] = inputs.Of[any](c, nil, []any{})
+		inputs.Of(c, all...)[inputs.Of(c, "env", "volumeMounts", "command")] = inputs.Of[any](c, nil, []any{})
 	}
 }
 
@@ -130,6 +130,16 @@ func (o object) forgeStatus(c *inputs.Choices) {
 func (o object) resettle(c *inputs.Choices) {
 	s := inputs.Of(c, settings...)
 	o.annotations()["airflow-secrets/"+s.key] = inputs.Of(c, s.values...)
+}
+
+// redeliver asks for the other way of delivery.
+func (o object) redeliver(*inputs.Choices) {
+	const key = "airflow-secrets/deliver"
+	if o.annotations()[key] == "env" {
+		o.annotations()[key] = "files"
+	} else {
+		o.annotations()[key] = "env"
+	}
 }
 
 // reverse turns the order of the containers round.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -27,10 +28,15 @@ func annotatedOptions(pod parts) options {
 	}
 	for entry := range strings.SplitSeq(value, ",") {
 		name, id, _ := strings.Cut(strings.TrimSpace(entry), "=")
-		section, key, _ := strings.Cut(name, ".")
-		all["AIRFLOW__"+strings.ToUpper(section)+"__"+strings.ToUpper(key)] = id
+		dot := max(strings.LastIndex(name, "."), 0)
+		all[variableOf(name[:dot], strings.TrimPrefix(name[dot:], "."))] = id
 	}
 	return all
+}
+
+// variableOf is the variable that sets an option. A dot in the section becomes an underscore.
+func variableOf(section, key string) string {
+	return "AIRFLOW__" + strings.ToUpper(strings.ReplaceAll(section, ".", "_")) + "__" + strings.ToUpper(key)
 }
 
 // optionVariables are the variables that set an option which Airflow takes from a command or from a backend.
@@ -42,10 +48,10 @@ func optionVariables() []string {
 	return names
 }
 
-// options are those that a container of Airflow's gets: the annotation's; beside them those that it has taken from the
+// options are those that a container of Airflow's gets: the annotation's, be they by commands or by the variables themselves; beside them those that it has taken from the
 // backend, if nothing else that it has would win over that; and those that it gets from our files already.
 func (s seen) options(annotated options) options {
-	own := options{}
+	own := maps.Clone(annotated)
 	for _, option := range optionVariables() {
 		_, plain := s.last(option)
 		command, hasCommand := s.last(option + "_CMD")
@@ -53,7 +59,6 @@ func (s seen) options(annotated options) options {
 		id, isOurs := strings.CutPrefix(command.Value, commandStart)
 		switch {
 		case annotated[option] != "":
-			own[option] = annotated[option]
 		case isOurs:
 			own[option] = id
 		case fromBackend && !plain && !hasCommand && !s.prefers(newer[option]):
@@ -82,7 +87,9 @@ func (s seen) last(name string) (element, bool) {
 func (o options) wanted() map[string]string {
 	commands := map[string]string{}
 	for option, id := range o {
-		commands[option+"_CMD"] = commandStart + id
+		if slices.Contains(optionVariables(), option) {
+			commands[option+"_CMD"] = commandStart + id
+		}
 	}
 	return commands
 }
@@ -97,7 +104,8 @@ var newer = map[string]string{
 // lose is true of the variables that would win over a command of ours, and of those whose place it takes.
 func (o options) lose(e element) bool {
 	_, plain := o[e.Name]
-	_, fromBackend := o[strings.TrimSuffix(e.Name, "_SECRET")]
+	former := strings.TrimSuffix(e.Name, "_SECRET")
+	fromBackend := o[former] != "" && slices.Contains(optionVariables(), former)
 	for older := range o {
 		for _, form := range []string{"", "_CMD", "_SECRET"} {
 			if name := newer[older]; name != "" && e.Name == name+form && o.wanted()[e.Name] == "" {
@@ -112,7 +120,7 @@ func (o options) lose(e element) bool {
 func checkOptions(config contract.Config, annotated options, containers []options) error {
 	told := options{}
 	for _, o := range config.Options {
-		variable := "AIRFLOW__" + strings.ToUpper(o.Section) + "__" + strings.ToUpper(o.Key)
+		variable := variableOf(o.Section, o.Key)
 		if _, twice := told[variable]; twice {
 			return fmt.Errorf("the fetcher is told twice of the option %s", o)
 		}

@@ -33,7 +33,11 @@ func CheckPatched(before, after []byte, code contract.Code) error {
 	if err := checkFrame(was, is, code); err != nil || code != contract.Injected {
 		return err
 	}
-	return errors.Join(checkVolumes(was.volumes, is.volumes), checkContainers(was, is))
+	d, err := deliveryOf(was, is)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.checkVolumes(was.volumes, is.volumes), checkContainers(was, is, d))
 }
 
 // checkType reads the pod after as Kubernetes does. Fields that Kubernetes does not know may only be in it where the pod
@@ -131,19 +135,12 @@ func sameLists(what string, was, is []json.RawMessage) error {
 	return nil
 }
 
-// checkVolumes expects those that were there, then ours if it was not among them.
-func checkVolumes(was, is []json.RawMessage) error {
-	if len(is) > len(was) {
-		is = is[:len(was)]
-	}
-	return sameLists("the volumes that were there", was, is)
-}
-
 // seen is what tells about a container which part it plays.
 type seen struct {
 	Name          string    `json:"name"`
 	Image         string    `json:"image"`
 	RestartPolicy string    `json:"restartPolicy"`
+	Command       []string  `json:"command"`
 	Env           []element `json:"env"`
 	VolumeMounts  []element `json:"volumeMounts"`
 }
@@ -161,9 +158,13 @@ func look(containers []json.RawMessage) ([]seen, error) {
 func (s seen) isSide() bool    { return slices.Contains(sideNames, s.Name) }
 func (s seen) isAirflow() bool { return slices.Contains(airflowNames, s.Name) }
 func (s seen) isWired() bool {
-	return slices.ContainsFunc(s.VolumeMounts, element.isOurMount) && slices.ContainsFunc(s.Env, func(e element) bool {
-		return e.Name == contract.BackendEnv()[0].Backend && e.Value == contract.LocalFilesystemBackend
+	_, wrapped := unwrapped(s.Command)
+	runs := slices.ContainsFunc(s.VolumeMounts, func(e element) bool {
+		return e.Name == contract.ExecVolumeName && e.MountPath == contract.ExecDirectory
 	})
+	return slices.ContainsFunc(s.VolumeMounts, element.isOurMount) && (wrapped || slices.ContainsFunc(s.Env, func(e element) bool {
+		return e.Name == contract.BackendEnv()[0].Backend && (e.Value == contract.LocalFilesystemBackend || runs && e.Value == "")
+	}))
 }
 func (s seen) isMesh() bool {
 	return slices.Contains(meshNames, s.Name) && s.RestartPolicy == "Always"
@@ -177,7 +178,7 @@ func (s seen) setsAirflow() bool {
 }
 
 // checkContainers goes through all of them, and through ours.
-func checkContainers(was, is parts) error {
+func checkContainers(was, is parts, d delivery) error {
 	ours, init, err := cutOurs(is.init)
 	if err != nil {
 		return err
@@ -208,7 +209,7 @@ func checkContainers(was, is parts) error {
 		}
 		gets := c.options(annotated)
 		got = append(got, gets)
-		errs = append(errs, checkWired(c, before, after, gets))
+		errs = append(errs, d.checkWired(c, before, after, gets))
 	}
 	for i, c := range seenMain {
 		check(c, was.main[i], is.main[i], inMain(c))
@@ -216,11 +217,8 @@ func checkContainers(was, is parts) error {
 	for i, c := range seenInit {
 		check(c, before[i], init[i], inInit(c))
 	}
-	config, err := checkOurs(ours)
-	if err != nil {
-		return errors.Join(append(errs, err)...)
-	}
-	return errors.Join(append(errs, checkOptions(config, annotated, got), checkShared(config, was))...)
+	errs = append(errs, d.checkOurs(ours), d.checkTold(seenMain, seenInit))
+	return errors.Join(append(errs, checkOptions(d.config, annotated, got), checkShared(d.config, was))...)
 }
 
 // named are the containers that the annotation lists.

@@ -22,16 +22,17 @@ func checkUntouched(c seen, before, after json.RawMessage) error {
 	return nil
 }
 
-// checkWired expects a container of Airflow's to get our files and the options, and otherwise to be as it was.
-func checkWired(c seen, before, after json.RawMessage, gets options) error {
+// checkWired expects a container of Airflow's to get what is delivered and the options, and otherwise to be as it was.
+func (d delivery) checkWired(c seen, before, after json.RawMessage, gets options) error {
 	var was, is fields
 	if err := errors.Join(json.Unmarshal(before, &was), json.Unmarshal(after, &is)); err != nil {
 		return fmt.Errorf("reading container %s: %w", c.Name, err)
 	}
 	err := errors.Join(
-		sameBut("container "+c.Name, was, is, "env", "volumeMounts"),
-		checkEnv(elements(was["env"]), elements(is["env"]), gets),
-		checkMounts(elements(was["volumeMounts"]), elements(is["volumeMounts"])),
+		sameBut("container "+c.Name, was, is, "env", "volumeMounts", "command"),
+		d.checkCommand(c, was, is),
+		d.checkEnv(elements(was["env"]), elements(is["env"]), gets),
+		d.checkMounts(elements(was["volumeMounts"]), elements(is["volumeMounts"])),
 	)
 	if err != nil {
 		return fmt.Errorf("container %s: %w", c.Name, err)
@@ -78,7 +79,7 @@ func (e element) isOurMount() bool {
 	return e.Name == contract.VolumeName && e.MountPath == contract.Directory
 }
 
-// choosesBackend is true of the four variables that we set.
+// choosesBackend is true of the four variables that we set, or take away.
 func (e element) choosesBackend() bool { return backendEnv()[e.Name] != "" }
 
 // winsOverOurs is true of the variables that Airflow prefers to those.
@@ -89,7 +90,7 @@ func (e element) winsOverOurs() bool {
 	})
 }
 
-// backendEnv maps the variables that we set to their values.
+// backendEnv maps the variables by which Airflow reads our files to their values.
 func backendEnv() map[string]string {
 	wanted := map[string]string{}
 	for _, of := range contract.BackendEnv() {
@@ -98,14 +99,17 @@ func backendEnv() map[string]string {
 	return wanted
 }
 
-// checkEnv expects the four variables that choose the backend and the commands that give the options, once each, none that
-// wins over them, and all others as they were, in their order.
-func checkEnv(was, is []element, gets options) error {
+// checkEnv expects the variables that choose the backend, or none, and the commands that give the options, once each, none
+// that wins over them, and all others as they were, in their order.
+func (d delivery) checkEnv(was, is []element, gets options) error {
 	wanted := backendEnv()
+	if d.env {
+		wanted = map[string]string{"AIRFLOW__SECRETS__BACKEND": "", "AIRFLOW__WORKERS__SECRETS_BACKEND": ""}
+	}
 	maps.Copy(wanted, gets.wanted())
-	isWanted := func(e element) bool { return wanted[e.Name] != "" }
+	isWanted := func(e element) bool { _, ok := wanted[e.Name]; return ok }
 	errs := []error{sameLists("the other variables",
-		others(was, func(e element) bool { return isWanted(e) || e.winsOverOurs() || gets.lose(e) }),
+		others(was, func(e element) bool { return isWanted(e) || e.choosesBackend() || e.winsOverOurs() || gets.lose(e) }),
 		others(is, isWanted))}
 	for name, value := range wanted {
 		errs = append(errs, checkVariable(name, value, was, is))
@@ -128,26 +132,31 @@ func checkVariable(name, value string, was, is []element) error {
 	return sameBut("variable "+name, before, found[0].fields, "value", "valueFrom")
 }
 
-// checkMounts expects our volume mounted once, as a whole and read-only, and all others as they were.
-func checkMounts(was, is []element) error {
-	found := slices.DeleteFunc(slices.Clone(is), func(e element) bool { return e.MountPath != contract.Directory })
-	if len(found) != 1 || !found[0].isOurMount() || !found[0].ReadOnly {
-		return fmt.Errorf("%d volumes are mounted at %s, expected ours alone and read-only", len(found), contract.Directory)
+// checkMounts expects our volumes mounted once, as a whole and read-only, and all others as they were.
+func (d delivery) checkMounts(was, is []element) error {
+	isOurs := func(e element) bool { return e.isOurMount() || e.Name == contract.ExecVolumeName }
+	for volume, directory := range d.volumes() {
+		found := slices.DeleteFunc(slices.Clone(is), func(e element) bool { return e.MountPath != directory })
+		if len(found) != 1 || found[0].Name != volume || !found[0].ReadOnly {
+			return fmt.Errorf("%d volumes are mounted at %s, expected %s alone and read-only", len(found), directory, volume)
+		}
 	}
-	return sameLists("the other mounts", others(was, element.isOurMount), others(is, element.isOurMount))
+	if n := len(is) - len(others(is, isOurs)); n != len(d.volumes()) {
+		return fmt.Errorf("%d of our volumes are mounted, expected %d", n, len(d.volumes()))
+	}
+	return sameLists("the other mounts", others(was, isOurs), others(is, isOurs))
 }
 
-// checkOurs expects of our container all that it needs, whatever others have done to it, and gives its configuration.
-func checkOurs(text json.RawMessage) (contract.Config, error) {
+// checkOurs expects of our container all that it needs, whatever others have done to it.
+func (d delivery) checkOurs(text json.RawMessage) error {
 	var c corev1.Container
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(text, &c); err != nil {
-		return contract.Config{}, fmt.Errorf("reading our container: %w", err)
+		return fmt.Errorf("reading our container: %w", err)
 	}
 	if len(c.Command) != 1 || c.Command[0] != contract.Command || len(c.Args) > 0 || c.Image == "" {
-		return contract.Config{}, fmt.Errorf("our container runs %q %q of image %q", c.Command, c.Args, c.Image)
+		return fmt.Errorf("our container runs %q %q of image %q", c.Command, c.Args, c.Image)
 	}
-	config, err := readConfig(c)
-	return config, errors.Join(err, checkOurMounts(c), checkSecurity(c), checkSize(c))
+	return errors.Join(d.checkOurMounts(c), checkSecurity(c), checkSize(c))
 }
 
 func readConfig(c corev1.Container) (contract.Config, error) {
@@ -167,12 +176,14 @@ func readConfig(c corev1.Container) (contract.Config, error) {
 	return config, nil
 }
 
-func checkOurMounts(c corev1.Container) error {
+func (d delivery) checkOurMounts(c corev1.Container) error {
 	paths := map[string]int{}
 	for _, m := range c.VolumeMounts {
 		paths[m.MountPath]++
-		if m.MountPath == contract.Directory && (m.Name != contract.VolumeName || m.ReadOnly) {
-			return fmt.Errorf("our container cannot write to %s: %v", contract.Directory, m)
+		for volume, directory := range d.volumes() {
+			if m.MountPath == directory && (m.Name != volume || m.ReadOnly) {
+				return fmt.Errorf("our container cannot write to %s: %v", directory, m)
+			}
 		}
 	}
 	for path, times := range paths {
@@ -180,8 +191,13 @@ func checkOurMounts(c corev1.Container) error {
 			return fmt.Errorf("our container mounts %s %d times, and Kubernetes refuses that", path, times)
 		}
 	}
-	if paths[contract.Directory] != 1 {
-		return fmt.Errorf("our container does not mount %s", contract.Directory)
+	for _, directory := range d.volumes() {
+		if paths[directory] != 1 {
+			return fmt.Errorf("our container does not mount %s", directory)
+		}
+	}
+	if !d.env && paths[contract.ExecDirectory] != 0 {
+		return fmt.Errorf("our container still mounts %s", contract.ExecDirectory)
 	}
 	return nil
 }

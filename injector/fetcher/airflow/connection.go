@@ -23,20 +23,22 @@ import (
 //
 // An error is a *contract.Error with the code SecretEmpty or SecretMalformed. It holds no part of the value.
 func Connection(value secret.Value, how Reading) (secret.Value, error) {
-	text, err := stripped(value.Unwrap()) // rule 1
-	if err != nil {
-		return secret.Value{}, err
-	}
-	entry := textValue(text)
-	if strings.HasPrefix(text, "{") {
-		entry, err = fromJSON(value.Unwrap(), how) // rules 2 to 6
-	} else {
-		err = checkURI(text) // rule 7
-	}
+	entry, err := connection(value.Unwrap(), how)
 	if err != nil {
 		return secret.Value{}, err // rule 8: left out, so that the others survive
 	}
 	return secret.New(ascii(entry)), nil // rule 9
+}
+
+func connection(value string, how Reading) (jsonValue, error) {
+	text, err := stripped(value) // rule 1
+	if err != nil {
+		return jsonValue{}, err
+	}
+	if strings.HasPrefix(text, "{") {
+		return fromJSON(value, how) // rules 2 to 6
+	}
+	return textValue(text), checkURI(text) // rule 7
 }
 
 // fromJSON makes what Connection(**object) takes of the text of a JSON object.

@@ -26,6 +26,10 @@ type Store struct {
 	ConnectionsPrefix, VariablesPrefix string
 	// Kwargs are more keyword arguments that SecretsManagerBackend has. The worker that we inject has them in an annotation.
 	Kwargs map[string]any
+	// Deliver is how the worker that we inject gets them. Empty: as files.
+	Deliver contract.Deliver
+	// Annotations are more of them, without our prefix.
+	Annotations map[string]string
 }
 
 // kwargs are all of the backend's keyword arguments, as JSON.
@@ -55,9 +59,14 @@ func (s Store) NativeEnviron() ([]string, error) {
 	return environ, nil
 }
 
-// Pod is as much of an injected pod as the two containers' environments are.
+// Pod is as much of an injected pod as the two containers' environments and commands are.
 type Pod struct {
-	Spec struct{ InitContainers, Containers []struct{ Env []envVar } }
+	Spec struct {
+		InitContainers, Containers []struct {
+			Command []string
+			Env     []envVar
+		}
+	}
 }
 
 type envVar struct {
@@ -108,6 +117,12 @@ func annotated(s Store) (pod map[string]any, err error) {
 	} else {
 		annotations["airflow-secrets/connections-prefix"], annotations["airflow-secrets/variables-prefix"] = s.ConnectionsPrefix, s.VariablesPrefix
 	}
+	if s.Deliver != "" {
+		annotations["airflow-secrets/deliver"] = string(s.Deliver)
+	}
+	for key, value := range s.Annotations {
+		annotations["airflow-secrets/"+key] = value
+	}
 	return map[string]any{
 		"apiVersion": "v1", "kind": "Pod",
 		"metadata": map[string]any{"name": "worker", "annotations": annotations},
@@ -129,6 +144,15 @@ func (p Pod) Environ(directory string) []string {
 	return environ
 }
 
+// Under is what stands before the container's own command, with the files in directory: the program that sets the variables.
+func (p Pod) Under(directory string) []string {
+	var command []string
+	for _, word := range p.Spec.Containers[0].Command[:len(contract.Exec(nil))] {
+		command = append(command, strings.ReplaceAll(word, contract.Directory, directory))
+	}
+	return command
+}
+
 // Fetch runs our init container as the pod says, with program as its command, and directory as the folder that it fills.
 func (p Pod) Fetch(ctx context.Context, program, directory string) error {
 	command := exec.CommandContext(ctx, program)
@@ -142,7 +166,8 @@ func (p Pod) Fetch(ctx context.Context, program, directory string) error {
 	return nil
 }
 
-// moved writes the variable for a process outside of a pod, where the folder lies elsewhere.
+// moved writes the variable for a process outside of a pod, where the folder lies elsewhere, and contract.ExecDirectory, whose
+// name starts the same, beside it.
 func (e envVar) moved(directory string) string {
 	return e.Name + "=" + strings.ReplaceAll(e.Value, contract.Directory, directory)
 }

@@ -24,6 +24,8 @@ type Release struct {
 	before string
 	// environ is what else its processes get.
 	environ []string
+	// under stands before the command of each of them.
+	under []string
 }
 
 // asciiLocale makes Python open files as ASCII. Without the two switches Python would take UTF-8 for the locale C.
@@ -61,6 +63,13 @@ func Choose(names string) ([]Release, error) {
 // String is the release's name.
 func (r Release) String() string { return r.Name }
 
+// Under is the release with a command before each of its processes, in the locale of Airflow's image: Python reads variables
+// in the encoding of the locale.
+func (r Release) Under(command ...string) Release {
+	r.under, r.environ = command, []string{"LC_ALL=C.UTF-8"}
+	return r
+}
+
 // Install gives the Python of the release's environment, made where it is not there yet.
 func (r Release) Install(ctx context.Context) (python string, err error) {
 	command := exec.CommandContext(ctx, filepath.Join(root(), "test/python.sh"), "--python", r.python, "airflow-"+r.Name,
@@ -82,7 +91,8 @@ func (r Release) Run(ctx context.Context, python string, environ []string, scrip
 		return err
 	}
 	defer os.RemoveAll(home)
-	command := exec.CommandContext(ctx, python, append([]string{script}, args...)...)
+	words := slices.Concat(r.under, []string{python, script}, args)
+	command := exec.CommandContext(ctx, words[0], words[1:]...)
 	command.Env = slices.Concat(environ, r.environ, []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "AIRFLOW_HOME=" + home,
 		"AIRFLOW__CORE__FERNET_KEY=" + base64.URLEncoding.EncodeToString(make([]byte, 32)), // as every real Airflow has one
