@@ -16,7 +16,7 @@ func Checks() []e2e.Check {
 	const limit = 15 * time.Minute // the first that needs an image makes it
 	return []e2e.Check{
 		{Name: "user-a", Limit: limit, Run: r.userA,
-			Says: "Airflow 3, KubernetesExecutor, kwargs in airflow.cfg: a DAG has its connections, a variable and an option"},
+			Says: "Airflow 3, KubernetesExecutor, kwargs in airflow.cfg: a DAG has its connections, a variable and an option, from files and from variables"},
 		{Name: "user-b", Limit: limit, Run: r.userB,
 			Says: "Airflow 2.8, CeleryExecutor, kwargs in a Secret: a DAG has connections of its own account and of a shared one"},
 		{Name: "env", Limit: limit, Run: r.env,
