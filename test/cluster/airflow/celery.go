@@ -28,7 +28,8 @@ func (p *place) startCelery(ctx context.Context, annotations map[string]string) 
 	if err := p.page.Decode("userB after", &values); err != nil {
 		return nil, err
 	}
-	values.Airflow.ExtraPipPackages = nil // they were there for the plugin alone
+	values.Airflow.ExtraPipPackages = nil                              // they were there for the plugin alone
+	values.Airflow.Config["AIRFLOW__CELERY__OPERATION_TIMEOUT"] = "30" // seconds to send a task; two cores do all at once here
 	maps.Copy(values.Airflow.PodAnnotations, annotations)
 	secret, err := values.ConfigSecret()
 	if err != nil {
