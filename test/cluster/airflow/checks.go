@@ -17,9 +17,11 @@ func Checks() []e2e.Check {
 	const limit = 15 * time.Minute // the first that needs an image makes it
 	return []e2e.Check{
 		{Name: "user-a", Limit: limit, Run: r.userA,
-			Says: "Airflow 3, KubernetesExecutor, kwargs in airflow.cfg: a DAG has its connections, a variable and an option"},
+			Says: "Airflow 3, KubernetesExecutor, kwargs in airflow.cfg: a DAG has its connections, a variable and an option, from files and from variables"},
 		{Name: "user-b", Limit: limit, Run: r.userB,
 			Says: "Airflow 2.8, CeleryExecutor, kwargs in a Secret: a DAG has connections of its own account and of a shared one"},
+		{Name: "env", Limit: limit, Run: r.env,
+			Says: "deliver: env: each chart's Celery worker starts with its own command line, and works"},
 		{Name: "user-c", Limit: limit, Run: r.userC,
 			Says: "keys in a Secret, look-up patterns: a DAG has what matches them, by a few calls"},
 		{Name: "mistakes", Limit: limit, Run: r.mistakes,

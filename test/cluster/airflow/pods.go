@@ -49,6 +49,20 @@ func fromConfigMap(pod *corev1.Pod) {
 	pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: "source", VolumeSource: corev1.VolumeSource{ConfigMap: &source}})
 }
 
+// idle has side containers wait for their end: their images, or the files that they run, are not there.
+func idle(pod *corev1.Pod, names ...string) {
+	for i := range pod.Spec.Containers {
+		if c := &pod.Spec.Containers[i]; slices.Contains(names, c.Name) {
+			c.Image, c.Command, c.Args = e2e.BusyBoxImage, []string{"sh", "-c", "trap exit TERM; sleep 1000000 & wait"}, nil
+		}
+	}
+}
+
+// withClaim adds what a StatefulSet adds for its claim of a volume.
+func withClaim(pod *corev1.Pod, name string) {
+	pod.Spec.Volumes = append(pod.Spec.Volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
+}
+
 // withDAGs puts the files of the ConfigMap dags into all of Airflow's containers (airflow.extraVolumes and
 // airflow.extraVolumeMounts of the community chart).
 func withDAGs(pod *corev1.Pod) {

@@ -66,6 +66,13 @@ type expected struct {
 	Absent      []string              `json:"absent"` // ids of connections that must not be found
 	Variables   map[string]string     `json:"variables"`
 	Options     map[string]string     `json:"options,omitempty"` // section.key → digest
+	More        map[string]task       `json:"more,omitempty"`    // DAGs that look it up, beside the one named verify, by id
+}
+
+// task is what is special to a DAG's task.
+type task struct {
+	Queue       string            `json:"queue,omitempty"`       // of Celery's
+	Annotations map[string]string `json:"annotations,omitempty"` // of the pod that Kubernetes' executor makes
 }
 
 type connection struct {

@@ -21,11 +21,16 @@ func TestStores(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ofEnv, _, err := accountsOfEnv(page, "e2e")
+	if err != nil {
+		t.Fatal(err)
+	}
 	ofC, _ := secretsOfC()
 	for name, s := range map[string]store{
-		"A": {Accounts: map[string]*account{ownAccount: {Regions: map[string][]secret{region: ofA}}}},
-		"B": ofB,
-		"C": {Accounts: map[string]*account{ownAccount: {Regions: map[string][]secret{region: ofC}}}},
+		"A":                     {Accounts: map[string]*account{ownAccount: {Regions: map[string][]secret{region: ofA}}}},
+		"B":                     ofB,
+		"B and another, by env": ofEnv,
+		"C":                     {Accounts: map[string]*account{ownAccount: {Regions: map[string][]secret{region: ofC}}}},
 	} {
 		text, err := s.yaml()
 		if err != nil {

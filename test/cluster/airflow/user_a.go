@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/e2e"
 	"github.com/airflow-secrets/airflow-secrets/test/migration"
@@ -26,6 +27,7 @@ func (r *runner) userA(ctx context.Context, c *e2e.Cluster) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	want.More = map[string]task{"verify_env": {Annotations: map[string]string{"airflow-secrets/deliver": "env"}}}
 	if err := p.putDAGs(ctx, want); err != nil {
 		return "", err
 	}
@@ -33,19 +35,25 @@ func (r *runner) userA(ctx context.Context, c *e2e.Cluster) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	run, err := api.trigger(ctx, "verify")
+	files, err := api.trigger(ctx, "verify")
 	if err != nil {
 		return "", err
 	}
-	took, err := api.finish(ctx, run, "success")
+	env, err := api.trigger(ctx, "verify_env")
 	if err != nil {
 		return "", err
 	}
-	if err := p.expectFiles(ctx, run); err != nil {
+	fromFiles, err := p.verified(ctx, api, files, `["LocalFilesystemBackend",`)
+	if err != nil {
+		return "", err
+	}
+	fromEnv, err := p.verified(ctx, api, env, `["EnvironmentVariablesBackend"]`)
+	if err != nil {
 		return "", err
 	}
 	_, calls, err := p.calls(ctx)
-	return fmt.Sprintf("Airflow %s: success %.1f s after the trigger, from LocalFilesystemBackend, passwords masked; AWS: %s", airflow3.release, took.Seconds(), calls), err
+	return fmt.Sprintf("Airflow %s: success %.1f s after the trigger with files, %.1f s with variables, passwords masked; AWS: %s",
+		airflow3.release, fromFiles.Seconds(), fromEnv.Seconds(), calls), err
 }
 
 // openForA makes a namespace with the account of user A, whose role may do what the page says.
@@ -83,20 +91,25 @@ func secretsOfA() ([]secret, expected) {
 		}
 }
 
-// expectFiles wants the log of a run's pod to name the backend that reads files, and to have passwords masked.
-func (p *place) expectFiles(ctx context.Context, r run) error {
+// verified waits for a run's end, which must be a success, and wants the log of its task's pod to name the secrets backends
+// in a line of JSON and to have passwords masked.
+func (p *place) verified(ctx context.Context, a *api, r run, backends string) (time.Duration, error) {
+	took, err := a.finish(ctx, r, "success")
+	if err != nil {
+		return 0, err
+	}
 	pod, err := p.podOf(ctx, r.dag)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	log, err := p.log(ctx, pod, "base")
 	if err != nil {
-		return err
+		return 0, err
 	}
-	for _, want := range []string{"LocalFilesystemBackend", "the password of warehouse is ***", "the password of lake is ***", "all look-ups are as expected"} {
+	for _, want := range []string{`"backend_classes":` + backends, "the password of warehouse is ***", "the password of lake is ***", "all look-ups are as expected"} {
 		if !strings.Contains(log, want) {
-			return fmt.Errorf("the log of the task's pod %s has no %q:\n%s", pod, want, log)
+			return 0, fmt.Errorf("the log of the task's pod %s has no %q:\n%s", pod, want, log)
 		}
 	}
-	return nil
+	return took, nil
 }

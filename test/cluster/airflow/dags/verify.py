@@ -44,15 +44,28 @@ def check_others():
         assert digest(conf.get(*option.split("."))) == want, f"option {option} differs"
 
 
-@dag(schedule=expected["schedule"], start_date=datetime(2024, 1, 1), catchup=False, is_paused_upon_creation=False)
-def verify():
-    @task
-    def look_up():
-        check_connections()
-        check_others()
-        print("all look-ups are as expected")
+def make(name, queue=None, annotations=None):
+    how = {}
+    if queue:
+        how["queue"] = queue
+    if annotations:
+        from kubernetes.client import models as k8s
 
-    look_up()
+        how["executor_config"] = {"pod_override": k8s.V1Pod(metadata=k8s.V1ObjectMeta(annotations=annotations))}
+
+    @dag(dag_id=name, schedule=expected["schedule"], start_date=datetime(2024, 1, 1), catchup=False, is_paused_upon_creation=False)
+    def verify():
+        @task(**how)
+        def look_up():
+            check_connections()
+            check_others()
+            print("all look-ups are as expected")
+
+        look_up()
+
+    verify()
 
 
-verify()
+make("verify")
+for name, how in expected.get("more", {}).items():
+    make(name, **how)
