@@ -194,16 +194,16 @@ func checkOptions(env map[string]string, options []contract.Option, unset []stri
 }
 
 // hiding lists those of the same variables that fetcher exec takes from Airflow, since an annotation wants the secret in
-// their place. One that Airflow has preferred to its backend until now is for somebody to decide.
+// their place. An option that a command gives is none of them: it is for probes as well, which do not start by exec and would
+// see another one than Airflow does.
 func hiding(env map[string]string, config contract.Config) (unset []string) {
 	if config.Deliver != contract.DeliverEnv {
 		return nil
 	}
 	for _, o := range config.Options {
-		for _, name := range o.Rivals() {
-			if _, ok := env[name]; ok && !o.Former && !replaced(config.Options, name) && !slices.Contains(unset, name) {
-				unset = append(unset, name)
-			}
+		name := o.Env()
+		if _, ok := env[name]; ok && !o.FromCommand() && !replaced(config.Options, name) && !slices.Contains(unset, name) {
+			unset = append(unset, name)
 		}
 	}
 	slices.Sort(unset)
@@ -215,8 +215,12 @@ func unsetWarning(unset []string) []string {
 	if len(unset) == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s come from a Secret or ConfigMap that the pod's envFrom names: Airflow gets the secret instead, but probes and kubectl exec "+
-		"still see what is there: remove it from there", strings.Join(unset, ", "))}
+	come := "comes"
+	if len(unset) > 1 {
+		come = "come"
+	}
+	return []string{fmt.Sprintf("%s %s from a Secret or ConfigMap that the pod's envFrom names: Airflow gets the secret instead, but probes and kubectl exec "+
+		"still see what is there: remove it from there", strings.Join(unset, ", "), come)}
 }
 
 // replaced says whether a variable is one that Airflow's containers have anew, for another option.
