@@ -56,8 +56,9 @@ func (e *environment) leaves(id string) bool {
 		slices.ContainsFunc(e.options, func(o contract.Option) bool { return o.ID == id && o.FromCommand() })
 }
 
-// checkNames refuses secrets of one kind that would be the same variable, where a file would have both. As between accounts
-// it counts that a secret is there: who asks for one that may not be read, or is malformed, must not get the other.
+// checkNames refuses secrets of one kind that would be the same variable, where a file would have both. It counts that a
+// secret is there: who asks for one that cannot be read or used must not get the other. One that is scheduled for deletion
+// is gone, as is one that is renamed: AWS keeps it for a week at least. What can be no variable is in nobody's way.
 func (e *environment) checkNames(found source.Found) error {
 	if e == nil {
 		return nil
@@ -66,7 +67,7 @@ func (e *environment) checkNames(found source.Found) error {
 	claim := func(kind contract.Kind, id string) {
 		for _, name := range e.names(kind, id) {
 			other, taken := owners[name]
-			if owners[name] = id; taken && other != id {
+			if owners[name] = id; taken && other != id && !strings.Contains(name, "=") {
 				problems = append(problems, fmt.Sprintf("%s %s and %s are %s", kind, other, id, name))
 			}
 		}
@@ -75,7 +76,7 @@ func (e *environment) checkNames(found source.Found) error {
 		claim(s.Kind, s.ID)
 	}
 	for _, l := range found.LeftOut {
-		if l.Code == contract.SecretDenied {
+		if l.Code != contract.SecretMissing && l.Code != contract.SecretBeingDeleted {
 			claim(l.Kind, l.ID)
 		}
 	}
@@ -117,13 +118,20 @@ func (e *environment) add(kind contract.Kind, id string, text secret.Value) {
 	}
 }
 
+// toldNames is how many names a warning has room for.
+const toldNames = 5
+
 // warnings tell what a shell between us and Airflow may lose.
 func (e *environment) warnings() []string {
 	names := slices.DeleteFunc(slices.Sorted(maps.Keys(e.set)), envfile.IsShellName)
 	if len(names) == 0 {
 		return nil
 	}
-	return []string{"a shell that is dash, as sh is in Debian's images, would not give on to Airflow the variables " + strings.Join(names, ", ") +
+	told := strings.Join(names[:min(len(names), toldNames)], ", ")
+	if more := len(names) - toldNames; more > 0 {
+		told += fmt.Sprintf(" and %d more", more)
+	}
+	return []string{"a shell that is dash, as sh is in Debian's images, would not give on to Airflow the variables " + told +
 		" (bash, dumb-init and Python do): let no such shell start Airflow, or set airflow-secrets/deliver to files"}
 }
 
