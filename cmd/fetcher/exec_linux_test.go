@@ -195,19 +195,20 @@ func TestExecSaysWhyItCannot(t *testing.T) {
 		exit    int
 		says    []string
 	}{
-		"not there":           {"", []string{"no-such-command", "x"}, 127, []string{`"no-such-command"`, "PATH (" + folder + ":"}},
+		"not there":           {"", []string{"no-such-command", "x"}, 127, []string{`"no-such-command"`, "PATH (" + folder + ":", "airflow-secrets/entrypoint"}},
 		"no name":             {"", []string{""}, 127, []string{`""`}},
-		"not there, a path":   {"", []string{folder + "/none"}, 127, []string{folder + "/none", "no such file"}},
+		"not there, a path":   {"", []string{folder + "/none"}, 127, []string{folder + "/none", "no such file", "if the pod does not name this command and its image has another entrypoint, set airflow-secrets/entrypoint"}},
 		"below a file":        {"", []string{plain + "/none"}, 127, []string{"no such file"}},
-		"a folder":            {"", []string{folder}, 126, []string{folder, "folder", "permission denied"}},
+		"a folder":            {"", []string{folder}, 126, []string{folder, "folder", "permission denied", "airflow-secrets/entrypoint"}},
 		"not executable":      {"", []string{plain}, 126, []string{plain, "may execute"}},
 		"not, found in PATH":  {"", []string{"plain"}, 126, []string{plain, "may execute"}},
-		"no program":          {"", []string{text}, 126, []string{text, "#!"}},
-		"no interpreter":      {"", []string{orphan}, 127, []string{orphan, "interpreter"}},
+		"no program":          {"", []string{text}, 126, []string{text, "#!", "airflow-secrets/entrypoint"}},
+		"no interpreter":      {"", []string{orphan}, 127, []string{orphan, "interpreter", "airflow-secrets/entrypoint"}},
 		"a variable too long": {"AIRFLOW_CONN_A='" + strings.Repeat(secret, 30_000) + "'\n", []string{"true"}, 126, []string{"AIRFLOW_CONN_A has 180016 bytes", "131072"}},
 		"too many":            {many(120_000, secret), []string{"true"}, 126, []string{"bytes, and Linux takes", "airflow-secrets/deliver"}},
 		"a broken file":       {"A='x'\n" + secret + "\n", []string{"true"}, 125, []string{contract.EnvFile + ": line 2: expected NAME='value'"}},
 		"half a file":         {"A='" + secret, []string{"true"}, 125, []string{"line 1"}},
+		"PATH is not set":     {"unset PATH\n", []string{"no-such-command"}, 127, []string{"PATH (/bin:/usr/bin)"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -228,6 +229,36 @@ func TestExecSaysWhyItCannot(t *testing.T) {
 				t.Errorf("stderr shows a value: %.500q", &stderr)
 			}
 		})
+	}
+}
+
+// A container may run as another user than the init container that has written the file.
+func TestExecAsAUserWhoMayNotReadTheFile(t *testing.T) {
+	command := underExec(t, "A='x'\n", "true")
+	folder := filepath.Dir(command[0])
+	var attributes *syscall.SysProcAttr
+	mode := os.FileMode(0o400)
+	if os.Getuid() == 0 {
+		attributes = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 50_001, Gid: 50_001}}
+		os.Chmod(filepath.Dir(folder), 0o755)
+	} else {
+		mode = 0 // nobody else can be become
+	}
+	os.Chmod(filepath.Join(folder, contract.EnvFile), mode)
+	process := start(t, command)
+	process.SysProcAttr = attributes
+	var stderr bytes.Buffer
+	process.Stderr = &stderr
+	process.Run()
+	user := os.Getuid()
+	if attributes != nil {
+		user = int(attributes.Credential.Uid)
+	}
+	if exit := process.ProcessState.ExitCode(); exit != 125 || strings.Contains(stderr.String(), contract.ExecVolumeName) {
+		t.Errorf("exit %d, stderr %q, expected exit 125 and nothing of a volume that is not there", exit, &stderr)
+	}
+	if want := fmt.Sprintf("%s: permission denied: user %d may not read it: airflow-secrets/file-mode", contract.EnvFile, user); !strings.Contains(stderr.String(), want) {
+		t.Errorf("stderr is %q, expected %q in it", &stderr, want)
 	}
 }
 
