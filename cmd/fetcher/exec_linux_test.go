@@ -271,6 +271,31 @@ func many(size int, text string) string {
 	return b.String()
 }
 
+// The kernel's own limit of all variables is where the sentence says, whatever the stack's is.
+func TestExecKnowsTheKernelsLimit(t *testing.T) {
+	for stack, limit := range map[string]int{"256": 128 << 10, "8192": 2 << 20, "unlimited": 6 << 20} {
+		t.Run(stack, func(t *testing.T) {
+			try := func(size int) string {
+				var text strings.Builder
+				const each = 16 << 10
+				for i := range size / each {
+					name := fmt.Sprintf("AIRFLOW_CONN_%04d", i)
+					fmt.Fprintf(&text, "%s='%s'\n", name, strings.Repeat("x", each-len(name+"=")-9)) // and a NUL, and a pointer
+				}
+				command := start(t, append([]string{"bash", "-c", "ulimit -Ss " + stack + ` && exec "$@"`, "bash"}, underExec(t, text.String(), "true")...))
+				output, _ := command.CombinedOutput()
+				return string(output)
+			}
+			if said := try(limit - 32<<10); said != "" {
+				t.Errorf("with 32 KiB less it does not start: %s", said)
+			}
+			if said, want := try(limit), fmt.Sprintf("bytes, and Linux takes %d:", limit); !strings.Contains(said, want) {
+				t.Errorf("it says %q, expected %q", said, want)
+			}
+		})
+	}
+}
+
 // A command that may not be run is passed over for a later one of its name.
 func TestExecLooksFurther(t *testing.T) {
 	first, second := t.TempDir(), t.TempDir()

@@ -20,6 +20,7 @@ type Setup struct {
 	Former contract.Backend
 
 	program string   // Options.Program
+	limits  Limits   // of Airflow's containers
 	unset   []string // variables that Airflow must not have
 }
 
@@ -33,10 +34,15 @@ func Configure(o Options) (Setup, error) {
 		return Setup{}, &contract.Error{Code: contract.InvalidConfig, Detail: contract.ConfigEnv + " is not set"}
 	}
 	config, err := contract.Decode(text)
-	if err != nil || config.TakeOver == nil {
-		return Setup{Config: config, program: o.Program}, err
+	if err != nil {
+		return Setup{Config: config}, err
 	}
-	return takeOver(o, env, config)
+	setup := Setup{Config: config}
+	if config.TakeOver != nil {
+		setup, err = takeOver(o, env, config)
+	}
+	setup.program, setup.limits = o.Program, cmp.Or(o.Limits, limitsHere())
+	return setup, err
 }
 
 func takeOver(o Options, env map[string]string, config contract.Config) (Setup, error) {
@@ -64,7 +70,7 @@ func takeOver(o Options, env map[string]string, config contract.Config) (Setup, 
 		}
 	}
 	config, err = config.Settled()
-	return Setup{Config: config, Former: former, program: o.Program, unset: unset}, err
+	return Setup{Config: config, Former: former, unset: unset}, err
 }
 
 // follow takes the backend's arguments, and the region that boto3 would take: AWS_DEFAULT_REGION, where AWS's other SDKs look

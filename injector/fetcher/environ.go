@@ -16,6 +16,7 @@ import (
 // environment is what airflow.env will hold. A nil one is that of delivery by files alone.
 type environment struct {
 	options []contract.Option
+	limits  Limits
 	unset   []string
 	set     map[string]secret.Value // name → value
 }
@@ -23,7 +24,7 @@ type environment struct {
 // newEnvironment has no secrets backend in it: Airflow would ask that first, and an empty variable also hides what
 // airflow.cfg says.
 func newEnvironment(setup Setup) *environment {
-	e := &environment{options: setup.Options, unset: setup.unset, set: map[string]secret.Value{}}
+	e := &environment{options: setup.Options, limits: setup.limits, unset: setup.unset, set: map[string]secret.Value{}}
 	for _, of := range contract.BackendEnv() {
 		e.set[of.Backend] = secret.Value{}
 	}
@@ -106,7 +107,7 @@ func (e *environment) convert(s source.Secret, how airflow.Reading) (text secret
 	}
 	for _, name := range names {
 		if err == nil {
-			err = airflow.Fits(name, text)
+			err = airflow.Fits(name, text, e.limits.String)
 		}
 	}
 	return text, err
@@ -146,7 +147,7 @@ func (e *environment) file() ([]byte, error) {
 		f.Set = append(f.Set, envfile.Variable{Name: name, Value: e.set[name].Unwrap()})
 		size += sizeOf(name + "=" + e.set[name].Unwrap())
 	}
-	if limit := stackShare(); size > limit {
+	if limit := e.limits.All; size > limit {
 		return nil, &contract.Error{Code: contract.TooLarge, Detail: fmt.Sprintf("as environment variables they have %d bytes, and Linux takes %d of all that a program starts with, "+
 			"of which %d are left for arguments and other variables; airflow-secrets/deliver may also be files", size-spare, limit, spare)}
 	}

@@ -11,7 +11,6 @@ import (
 	"syscall"
 
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
-	"github.com/airflow-secrets/airflow-secrets/injector/fetcher/airflow"
 	"github.com/airflow-secrets/airflow-secrets/injector/fetcher/envfile"
 )
 
@@ -151,16 +150,16 @@ func refused(command, environ []string, program string, err error) error {
 
 // tooMuch says which limit arguments and variables are beyond.
 func tooMuch(command, environ []string, program string) string {
-	size := sizeOf(program)
+	limits, size := limitsHere(), sizeOf(program)
 	for _, argument := range command {
 		size += sizeOf(argument)
 	}
 	for _, variable := range environ {
-		if len(variable) >= airflow.MaxString() {
+		if len(variable) >= limits.String {
 			name, _, _ := strings.Cut(variable, "=")
-			return fmt.Sprintf("the variable %s has %d bytes, and Linux takes %d at most", name, len(variable)+1, airflow.MaxString())
+			return fmt.Sprintf("the variable %s has %d bytes, and Linux takes %d at most", name, len(variable)+1, limits.String)
 		}
 		size += sizeOf(variable)
 	}
-	return fmt.Sprintf("its arguments and variables have %d bytes, and Linux takes %d: narrow the prefixes, or set airflow-secrets/deliver to files", size, stackShare())
+	return fmt.Sprintf("its arguments and variables have %d bytes, and Linux takes %d: narrow the prefixes, or set airflow-secrets/deliver to files", size, limits.All)
 }
