@@ -266,6 +266,17 @@ func TestManyNamesThatDashDropsAreCounted(t *testing.T) {
 	}
 }
 
+// What somebody asked for by name is told first: no narrower prefix brings it.
+func TestMoreVariablesThanLinuxTakesAndOneThatIsNotThere(t *testing.T) {
+	p := newEnvPod(t)
+	for i := range 63 {
+		p.put(fmt.Sprintf("airflow/variables/v%d", i), strings.Repeat("x", 65536))
+	}
+	p.config.Accounts[0].Connections.IDs = []string{"db"}
+	expectCode(t, p.run(t), contract.IDsMissing, "connections db (")
+	p.expectNothing(t)
+}
+
 // Options that Airflow takes from a command are files with either delivery, so that probes have them; of the others only
 // this one can set any.
 func TestOptionsAreVariablesWhereNoCommandSetsThem(t *testing.T) {
