@@ -16,7 +16,7 @@ import (
 // environment is what airflow.env will hold. A nil one is that of delivery by files alone.
 type environment struct {
 	options []contract.Option
-	limits  Limits
+	limits  Limits // of the containers that get it
 	unset   []string
 	set     map[string]secret.Value // name → value
 }
