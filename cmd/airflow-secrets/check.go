@@ -27,7 +27,8 @@ identity is that of this process (AWS_PROFILE, keys in the environment, SSO, ...
 token of a service account; only access keys that the pod has, in its environment, in kwargs or in a Secret
 that is given with -r, are used as the pod would. So are its airflow-secrets/role-arn and shared-role-arn.
 Proxy and certificates are this process's, too. A shared account that lets in the pod's identity alone denies
-this process. Nothing is written, and the pod's time limit holds (airflow-secrets/timeout).
+this process. How much environment variables may hold is taken as in most containers, with 8 MiB of stack.
+Nothing is written, and the pod's time limit holds (airflow-secrets/timeout).
 
 Exit codes: 0 all is well; 1 the pod is refused or would not start; 2 the command was wrong, or a Secret or
 ConfigMap is missing; 3 the pod would start with something left out.

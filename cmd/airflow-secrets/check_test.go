@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/airflow-secrets/airflow-secrets/test/fakeaws"
 )
 
 // TestCheckIsInterrupted interrupts a check while AWS keeps it waiting.
@@ -30,6 +32,40 @@ func TestCheckIsInterrupted(t *testing.T) {
 	stdout, _ := mustRun(t, exitRefused, "check", "-f", podWith(t, "region: eu-central-1"))
 	if !strings.HasPrefix(stdout, "stopped: the check was stopped before it was done\n") {
 		t.Errorf("check says %q, expected that it was stopped", stdout)
+	}
+}
+
+// TestCheckHasTheLimitsOfContainers checks the same pod on machines with more room for variables than containers have, and
+// with less.
+func TestCheckHasTheLimitsOfContainers(t *testing.T) {
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_STACK, &before); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Setrlimit(syscall.RLIMIT_STACK, &before)
+	for _, test := range []struct {
+		variables int
+		stack     uint64
+		exit      int
+		says      string
+	}{
+		{20, 1 << 20, exitOK, "variables 20,"},
+		{40, before.Max, exitRefused, "Linux takes 2097152 of all"},
+	} {
+		aws := newAWS()
+		for i := range test.variables {
+			aws.Account(account).Put(region, fakeaws.Secret{Name: fmt.Sprintf("airflow/variables/v%d", i), String: strings.Repeat("x", 60_000)})
+		}
+		server := httptest.NewServer(aws)
+		setAWS(t, server.URL)
+		if err := syscall.Setrlimit(syscall.RLIMIT_STACK, &syscall.Rlimit{Cur: test.stack, Max: before.Max}); err != nil {
+			t.Fatal(err)
+		}
+		stdout, _ := mustRun(t, test.exit, "check", "-f", podWith(t, "region: "+region, "deliver: env"))
+		if !strings.Contains(stdout, test.says) {
+			t.Errorf("with a stack of %d bytes: %s\nexpected %q", test.stack, stdout, test.says)
+		}
+		server.Close()
 	}
 }
 

@@ -115,7 +115,7 @@ func configure(seen kubelet.View) (fetcher.Setup, error) {
 			return fetcher.Setup{}, fmt.Errorf("%s is not known without a cluster: give the pod as its cluster has it (kubectl get pod NAME -o yaml), or its namespace with -n", u)
 		}
 	}
-	return fetcher.Configure(fetcher.Options{Environ: seen.Environ(), ReadFile: func(name string) ([]byte, error) {
+	return fetcher.Configure(fetcher.Options{Environ: seen.Environ(), Limits: fetcher.UsualLimits(), ReadFile: func(name string) ([]byte, error) {
 		text, ok := seen.Files[name]
 		if !ok {
 			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}

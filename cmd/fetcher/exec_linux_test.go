@@ -195,19 +195,20 @@ func TestExecSaysWhyItCannot(t *testing.T) {
 		exit    int
 		says    []string
 	}{
-		"not there":           {"", []string{"no-such-command", "x"}, 127, []string{`"no-such-command"`, "PATH (" + folder + ":"}},
+		"not there":           {"", []string{"no-such-command", "x"}, 127, []string{`"no-such-command"`, "PATH (" + folder + ":", "airflow-secrets/entrypoint"}},
 		"no name":             {"", []string{""}, 127, []string{`""`}},
-		"not there, a path":   {"", []string{folder + "/none"}, 127, []string{folder + "/none", "no such file"}},
+		"not there, a path":   {"", []string{folder + "/none"}, 127, []string{folder + "/none", "no such file", "if the pod does not name this command and its image has another entrypoint, set airflow-secrets/entrypoint"}},
 		"below a file":        {"", []string{plain + "/none"}, 127, []string{"no such file"}},
-		"a folder":            {"", []string{folder}, 126, []string{folder, "folder", "permission denied"}},
+		"a folder":            {"", []string{folder}, 126, []string{folder, "folder", "permission denied", "airflow-secrets/entrypoint"}},
 		"not executable":      {"", []string{plain}, 126, []string{plain, "may execute"}},
 		"not, found in PATH":  {"", []string{"plain"}, 126, []string{plain, "may execute"}},
-		"no program":          {"", []string{text}, 126, []string{text, "#!"}},
-		"no interpreter":      {"", []string{orphan}, 127, []string{orphan, "interpreter"}},
+		"no program":          {"", []string{text}, 126, []string{text, "#!", "airflow-secrets/entrypoint"}},
+		"no interpreter":      {"", []string{orphan}, 127, []string{orphan, "interpreter", "airflow-secrets/entrypoint"}},
 		"a variable too long": {"AIRFLOW_CONN_A='" + strings.Repeat(secret, 30_000) + "'\n", []string{"true"}, 126, []string{"AIRFLOW_CONN_A has 180016 bytes", "131072"}},
 		"too many":            {many(120_000, secret), []string{"true"}, 126, []string{"bytes, and Linux takes", "airflow-secrets/deliver"}},
 		"a broken file":       {"A='x'\n" + secret + "\n", []string{"true"}, 125, []string{contract.EnvFile + ": line 2: expected NAME='value'"}},
 		"half a file":         {"A='" + secret, []string{"true"}, 125, []string{"line 1"}},
+		"PATH is not set":     {"unset PATH\n", []string{"no-such-command"}, 127, []string{"PATH (/bin:/usr/bin)"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -231,6 +232,36 @@ func TestExecSaysWhyItCannot(t *testing.T) {
 	}
 }
 
+// A container may run as another user than the init container that has written the file.
+func TestExecAsAUserWhoMayNotReadTheFile(t *testing.T) {
+	command := underExec(t, "A='x'\n", "true")
+	folder := filepath.Dir(command[0])
+	var attributes *syscall.SysProcAttr
+	mode := os.FileMode(0o400)
+	if os.Getuid() == 0 {
+		attributes = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 50_001, Gid: 50_001}}
+		os.Chmod(filepath.Dir(folder), 0o755)
+	} else {
+		mode = 0 // nobody else can be become
+	}
+	os.Chmod(filepath.Join(folder, contract.EnvFile), mode)
+	process := start(t, command)
+	process.SysProcAttr = attributes
+	var stderr bytes.Buffer
+	process.Stderr = &stderr
+	process.Run()
+	user := os.Getuid()
+	if attributes != nil {
+		user = int(attributes.Credential.Uid)
+	}
+	if exit := process.ProcessState.ExitCode(); exit != 125 || strings.Contains(stderr.String(), contract.ExecVolumeName) {
+		t.Errorf("exit %d, stderr %q, expected exit 125 and nothing of a volume that is not there", exit, &stderr)
+	}
+	if want := fmt.Sprintf("%s: permission denied: user %d may not read it: airflow-secrets/file-mode", contract.EnvFile, user); !strings.Contains(stderr.String(), want) {
+		t.Errorf("stderr is %q, expected %q in it", &stderr, want)
+	}
+}
+
 // many are a hundred variables of so many bytes each: together more than Linux ever takes.
 func many(size int, text string) string {
 	var b strings.Builder
@@ -238,6 +269,31 @@ func many(size int, text string) string {
 		fmt.Fprintf(&b, "AIRFLOW_CONN_C%d='%s'\n", i, strings.Repeat(text, size/len(text)))
 	}
 	return b.String()
+}
+
+// The kernel's own limit of all variables is where the sentence says, whatever the stack's is.
+func TestExecKnowsTheKernelsLimit(t *testing.T) {
+	for stack, limit := range map[string]int{"256": 128 << 10, "8192": 2 << 20, "unlimited": 6 << 20} {
+		t.Run(stack, func(t *testing.T) {
+			try := func(size int) string {
+				var text strings.Builder
+				const each = 16 << 10
+				for i := range size / each {
+					name := fmt.Sprintf("AIRFLOW_CONN_%04d", i)
+					fmt.Fprintf(&text, "%s='%s'\n", name, strings.Repeat("x", each-len(name+"=")-9)) // and a NUL, and a pointer
+				}
+				command := start(t, append([]string{"bash", "-c", "ulimit -Ss " + stack + ` && exec "$@"`, "bash"}, underExec(t, text.String(), "true")...))
+				output, _ := command.CombinedOutput()
+				return string(output)
+			}
+			if said := try(limit - 32<<10); said != "" {
+				t.Errorf("with 32 KiB less it does not start: %s", said)
+			}
+			if said, want := try(limit), fmt.Sprintf("bytes, and Linux takes %d:", limit); !strings.Contains(said, want) {
+				t.Errorf("it says %q, expected %q", said, want)
+			}
+		})
+	}
 }
 
 // A command that may not be run is passed over for a later one of its name.

@@ -132,14 +132,8 @@ func TestNoSecretSlipsOut(t *testing.T) {
 			p.config.Options = []contract.Option{{Section: "email", Key: "from_email", ID: "from"}}
 			p.config.Accounts[0].Config = &contract.Names{Prefix: "airflow/config", IDs: []string{"from"}}
 		}, fails: true},
-		"an option in the way": {change: func(t *testing.T, p *pod) {
-			p.byEnv(t)
-			p.put("airflow/config/key", canary)
-			p.config.TakeOver = &contract.TakeOver{}
-			p.config.Options = []contract.Option{{Section: "core", Key: "fernet_key", ID: "key"}}
-			p.config.Accounts[0].Config = &contract.Names{Prefix: "airflow/config", IDs: []string{"key"}}
-			p.environ = []string{"AIRFLOW__CORE__FERNET_KEY=" + canaryKey}
-		}},
+		"an option in the way":  {change: hiddenOption("core", "fernet_key"), fails: true},
+		"an option that yields": {change: hiddenOption("email", "from_email")},
 		"a key AWS rejects": {change: func(t *testing.T, _ *pod) { t.Setenv("AWS_ACCESS_KEY_ID", "AKIAUNKNOWN") }, fails: true},
 		"an endpoint with a password": {change: func(t *testing.T, p *pod) {
 			p.config.Accounts[0].EndpointURL = ""
@@ -165,6 +159,18 @@ func TestNoSecretSlipsOut(t *testing.T) {
 			}
 			p.expectNoCanary(t, err)
 		})
+	}
+}
+
+// hiddenOption asks for an option that envFrom sets as well.
+func hiddenOption(section, key string) func(t *testing.T, p *pod) {
+	return func(t *testing.T, p *pod) {
+		p.byEnv(t)
+		p.put("airflow/config/key", "c4n4ry")
+		p.config.TakeOver = &contract.TakeOver{}
+		p.config.Options = []contract.Option{{Section: section, Key: key, ID: "key"}}
+		p.config.Accounts[0].Config = &contract.Names{Prefix: "airflow/config", IDs: []string{"key"}}
+		p.environ = []string{p.config.Options[0].Env() + "=" + canaryKey}
 	}
 }
 

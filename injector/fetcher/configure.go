@@ -20,6 +20,7 @@ type Setup struct {
 	Former contract.Backend
 
 	program string   // Options.Program
+	limits  Limits   // of Airflow's containers
 	unset   []string // variables that Airflow must not have
 }
 
@@ -33,10 +34,15 @@ func Configure(o Options) (Setup, error) {
 		return Setup{}, &contract.Error{Code: contract.InvalidConfig, Detail: contract.ConfigEnv + " is not set"}
 	}
 	config, err := contract.Decode(text)
-	if err != nil || config.TakeOver == nil {
-		return Setup{Config: config, program: o.Program}, err
+	if err != nil {
+		return Setup{Config: config}, err
 	}
-	return takeOver(o, env, config)
+	setup := Setup{Config: config}
+	if config.TakeOver != nil {
+		setup, err = takeOver(o, env, config)
+	}
+	setup.program, setup.limits = o.Program, cmp.Or(o.Limits, limitsHere())
+	return setup, err
 }
 
 func takeOver(o Options, env map[string]string, config contract.Config) (Setup, error) {
@@ -64,7 +70,7 @@ func takeOver(o Options, env map[string]string, config contract.Config) (Setup, 
 		}
 	}
 	config, err = config.Settled()
-	return Setup{Config: config, Former: former, program: o.Program, unset: unset}, err
+	return Setup{Config: config, Former: former, unset: unset}, err
 }
 
 // follow takes the backend's arguments, and the region that boto3 would take: AWS_DEFAULT_REGION, where AWS's other SDKs look
@@ -194,16 +200,16 @@ func checkOptions(env map[string]string, options []contract.Option, unset []stri
 }
 
 // hiding lists those of the same variables that fetcher exec takes from Airflow, since an annotation wants the secret in
-// their place. One that Airflow has preferred to its backend until now is for somebody to decide.
+// their place. An option that a command gives is none of them: it is for probes as well, which do not start by exec and would
+// see another one than Airflow does.
 func hiding(env map[string]string, config contract.Config) (unset []string) {
 	if config.Deliver != contract.DeliverEnv {
 		return nil
 	}
 	for _, o := range config.Options {
-		for _, name := range o.Rivals() {
-			if _, ok := env[name]; ok && !o.Former && !replaced(config.Options, name) && !slices.Contains(unset, name) {
-				unset = append(unset, name)
-			}
+		name := o.Env()
+		if _, ok := env[name]; ok && !o.FromCommand() && !replaced(config.Options, name) && !slices.Contains(unset, name) {
+			unset = append(unset, name)
 		}
 	}
 	slices.Sort(unset)
@@ -215,8 +221,12 @@ func unsetWarning(unset []string) []string {
 	if len(unset) == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s come from a Secret or ConfigMap that the pod's envFrom names: Airflow gets the secret instead, but probes and kubectl exec "+
-		"still see what is there: remove it from there", strings.Join(unset, ", "))}
+	come := "comes"
+	if len(unset) > 1 {
+		come = "come"
+	}
+	return []string{fmt.Sprintf("%s %s from a Secret or ConfigMap that the pod's envFrom names: Airflow gets the secret instead, but probes and kubectl exec "+
+		"still see what is there: remove it from there", strings.Join(unset, ", "), come)}
 }
 
 // replaced says whether a variable is one that Airflow's containers have anew, for another option.

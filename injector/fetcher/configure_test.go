@@ -164,7 +164,7 @@ func TestHiddenOptionsAreRefused(t *testing.T) {
 }
 
 // With variables Airflow starts by us, so that what envFrom hides can be taken from it. Probes have it all the same, which is
-// told. What nobody has asked to replace is not taken.
+// told; so an option that comes by a command for their sake as well is refused. What nobody has asked to replace is not taken.
 func TestConfigureOfVariablesThatEnvFromHides(t *testing.T) {
 	asked := contract.Option{Section: "core", Key: "fernet_key", ID: "fernet"}
 	former, old, plain := asked, contract.Option{Section: "core", Key: "sql_alchemy_conn", ID: "fernet"}, contract.Option{Section: "email", Key: "from_email", ID: "fernet"}
@@ -176,8 +176,8 @@ func TestConfigureOfVariablesThatEnvFromHides(t *testing.T) {
 		unset    string        // and then Airflow does not have it
 	}{
 		"another variable":               {asked, "AIRFLOW__CORE__DAGS_FOLDER=canary", "", ""},
-		"the option itself":              {asked, "AIRFLOW__CORE__FERNET_KEY=canary", "", "AIRFLOW__CORE__FERNET_KEY"},
-		"its newer name":                 {old, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD=canary", "", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD"},
+		"the option itself":              {asked, "AIRFLOW__CORE__FERNET_KEY=canary", contract.OptionOverridden, ""},
+		"its newer name":                 {old, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD=canary", contract.OptionOverridden, ""},
 		"an option that is a variable":   {plain, "AIRFLOW__EMAIL__FROM_EMAIL=canary", "", "AIRFLOW__EMAIL__FROM_EMAIL"},
 		"a command, which ours replaces": {asked, "AIRFLOW__CORE__FERNET_KEY_CMD=canary", "", ""},
 		"the option, before the backend": {former, "AIRFLOW__CORE__FERNET_KEY=canary", contract.OptionOverridden, ""},
@@ -209,7 +209,7 @@ func TestConfigureOfVariablesThatEnvFromHides(t *testing.T) {
 			}
 			set, unset := p.variables(t)
 			_, isSet := set[test.unset]
-			if warnings := p.report(t).Warnings; (len(warnings) > 0) != (test.unset != "") || test.unset != "" && !strings.HasPrefix(warnings[0], test.unset+" come") {
+			if warnings := p.report(t).Warnings; (len(warnings) > 0) != (test.unset != "") || test.unset != "" && !strings.HasPrefix(warnings[0], test.unset+" comes from a Secret or ConfigMap") {
 				t.Errorf("warnings are %q", warnings)
 			}
 			if taken := isSet || slices.Contains(unset, test.unset); taken != (test.unset != "") || len(unset) > 1 {
@@ -220,6 +220,23 @@ func TestConfigureOfVariablesThatEnvFromHides(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Each is refused or taken for itself, and the warning reads well with any number of them.
+func TestConfigureOfSeveralVariablesThatEnvFromHides(t *testing.T) {
+	p := newEnvPod(t)
+	p.config.TakeOver = &contract.TakeOver{}
+	for _, key := range []string{"from_email", "subject_template"} {
+		p.config.Options = append(p.config.Options, contract.Option{Section: "email", Key: key, ID: "x"})
+	}
+	hidden := []string{"AIRFLOW__EMAIL__SUBJECT_TEMPLATE=canary", "AIRFLOW__EMAIL__FROM_EMAIL=canary"}
+	got, err := setup(t, p.config, "", hidden...)
+	if want := "AIRFLOW__EMAIL__FROM_EMAIL, AIRFLOW__EMAIL__SUBJECT_TEMPLATE come from a Secret or ConfigMap"; err != nil || len(got.Warnings) != 1 || !strings.HasPrefix(got.Warnings[0], want) {
+		t.Errorf("warnings are %q (%v), expected %q", got.Warnings, err, want)
+	}
+	p.config.Options = append(p.config.Options, contract.Option{Section: "celery", Key: "broker_url", ID: "x"})
+	_, err = setup(t, p.config, "", append(hidden, "AIRFLOW__CELERY__BROKER_URL=canary")...)
+	expectCode(t, err, contract.OptionOverridden, ": AIRFLOW__CELERY__BROKER_URL comes from")
 }
 
 // The plugin's kwargs in a Secret, with a way in and without one.

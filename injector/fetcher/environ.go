@@ -16,6 +16,7 @@ import (
 // environment is what airflow.env will hold. A nil one is that of delivery by files alone.
 type environment struct {
 	options []contract.Option
+	limits  Limits // of the containers that get it
 	unset   []string
 	set     map[string]secret.Value // name → value
 }
@@ -23,7 +24,7 @@ type environment struct {
 // newEnvironment has no secrets backend in it: Airflow would ask that first, and an empty variable also hides what
 // airflow.cfg says.
 func newEnvironment(setup Setup) *environment {
-	e := &environment{options: setup.Options, unset: setup.unset, set: map[string]secret.Value{}}
+	e := &environment{options: setup.Options, limits: setup.limits, unset: setup.unset, set: map[string]secret.Value{}}
 	for _, of := range contract.BackendEnv() {
 		e.set[of.Backend] = secret.Value{}
 	}
@@ -56,8 +57,9 @@ func (e *environment) leaves(id string) bool {
 		slices.ContainsFunc(e.options, func(o contract.Option) bool { return o.ID == id && o.FromCommand() })
 }
 
-// checkNames refuses secrets of one kind that would be the same variable, where a file would have both. As between accounts
-// it counts that a secret is there: who asks for one that may not be read, or is malformed, must not get the other.
+// checkNames refuses secrets of one kind that would be the same variable, where a file would have both. It counts that a
+// secret is there: who asks for one that cannot be read or used must not get the other. One that is scheduled for deletion
+// is gone, as is one that is renamed: AWS keeps it for a week at least. What can be no variable is in nobody's way.
 func (e *environment) checkNames(found source.Found) error {
 	if e == nil {
 		return nil
@@ -66,7 +68,7 @@ func (e *environment) checkNames(found source.Found) error {
 	claim := func(kind contract.Kind, id string) {
 		for _, name := range e.names(kind, id) {
 			other, taken := owners[name]
-			if owners[name] = id; taken && other != id {
+			if owners[name] = id; taken && other != id && !strings.Contains(name, "=") {
 				problems = append(problems, fmt.Sprintf("%s %s and %s are %s", kind, other, id, name))
 			}
 		}
@@ -75,7 +77,7 @@ func (e *environment) checkNames(found source.Found) error {
 		claim(s.Kind, s.ID)
 	}
 	for _, l := range found.LeftOut {
-		if l.Code == contract.SecretDenied {
+		if l.Code != contract.SecretMissing && l.Code != contract.SecretBeingDeleted {
 			claim(l.Kind, l.ID)
 		}
 	}
@@ -105,7 +107,7 @@ func (e *environment) convert(s source.Secret, how airflow.Reading) (text secret
 	}
 	for _, name := range names {
 		if err == nil {
-			err = airflow.Fits(name, text)
+			err = airflow.Fits(name, text, e.limits.String)
 		}
 	}
 	return text, err
@@ -117,13 +119,20 @@ func (e *environment) add(kind contract.Kind, id string, text secret.Value) {
 	}
 }
 
+// toldNames is how many names a warning has room for.
+const toldNames = 5
+
 // warnings tell what a shell between us and Airflow may lose.
 func (e *environment) warnings() []string {
 	names := slices.DeleteFunc(slices.Sorted(maps.Keys(e.set)), envfile.IsShellName)
 	if len(names) == 0 {
 		return nil
 	}
-	return []string{"a shell that is dash, as sh is in Debian's images, would not give on to Airflow the variables " + strings.Join(names, ", ") +
+	told := strings.Join(names[:min(len(names), toldNames)], ", ")
+	if more := len(names) - toldNames; more > 0 {
+		told += fmt.Sprintf(" and %d more", more)
+	}
+	return []string{"a shell that is dash, as sh is in Debian's images, would not give on to Airflow the variables " + told +
 		" (bash, dumb-init and Python do): let no such shell start Airflow, or set airflow-secrets/deliver to files"}
 }
 
@@ -138,7 +147,7 @@ func (e *environment) file() ([]byte, error) {
 		f.Set = append(f.Set, envfile.Variable{Name: name, Value: e.set[name].Unwrap()})
 		size += sizeOf(name + "=" + e.set[name].Unwrap())
 	}
-	if limit := stackShare(); size > limit {
+	if limit := e.limits.All; size > limit {
 		return nil, &contract.Error{Code: contract.TooLarge, Detail: fmt.Sprintf("as environment variables they have %d bytes, and Linux takes %d of all that a program starts with, "+
 			"of which %d are left for arguments and other variables; airflow-secrets/deliver may also be files", size-spare, limit, spare)}
 	}

@@ -189,12 +189,25 @@ func TestIDsThatDifferInCaseAreRefused(t *testing.T) {
 			p.put("airflow/connections/DB", "http://y")
 		}, "connections DB and db"},
 		"one being deleted": {func(p *pod) {
-			p.state("airflow/connections/db", fakeaws.BeingDeleted)
+			p.state("airflow/connections/db", fakeaws.BeingDeleted) // as who renames a secret leaves the old one, for weeks
 			p.put("airflow/connections/DB", "http://y")
 		}, ""},
 		"one undecryptable": {func(p *pod) {
 			p.state("airflow/connections/db", fakeaws.Undecryptable)
 			p.put("airflow/connections/DB", "http://y")
+		}, "connections DB and db"},
+		"one binary": {func(p *pod) {
+			p.own.Put(region, fakeaws.Secret{Name: "airflow/variables/UD", Binary: []byte{0}})
+			p.put("airflow/variables/ud", "y")
+		}, "variables ud and UD are AIRFLOW_VAR_UD"},
+		"one without a value": {func(p *pod) {
+			p.state("airflow/connections/db", fakeaws.PendingOnly)
+			p.put("airflow/connections/DB", "http://y")
+		}, ""},
+		"of which none is a variable": {func(p *pod) {
+			p.put("airflow/connections/db", "http://x")
+			p.put("airflow/connections/a=b", "http://y")
+			p.put("airflow/connections/A=B", "http://z")
 		}, ""},
 		"of two kinds": {func(p *pod) { p.put("airflow/connections/db", "http://x"); p.put("airflow/variables/DB", "y") }, ""},
 		"- and _ are two of them": {func(p *pod) {
@@ -233,6 +246,34 @@ func TestMoreVariablesThanLinuxTakes(t *testing.T) {
 		p.put(fmt.Sprintf("airflow/variables/v%d", i), strings.Repeat("x", 65536))
 	}
 	expectCode(t, p.run(t), contract.TooLarge, "as environment variables they have 41", "airflow-secrets/deliver")
+	p.expectNothing(t)
+}
+
+// The warning about dash has room for the first few, however many there are.
+func TestManyNamesThatDashDropsAreCounted(t *testing.T) {
+	for n, want := range map[int]string{1: "V-00 (", 5: "V-04 (", 6: "V-04 and 1 more (", 40: "V-04 and 35 more ("} {
+		p := newEnvPod(t)
+		for i := range n {
+			p.put(fmt.Sprintf("airflow/variables/v-%02d", i), "x")
+		}
+		if err := p.run(t); err != nil {
+			t.Fatal(err)
+		}
+		warnings := p.report(t).Warnings
+		if len(warnings) != 1 || !strings.Contains(warnings[0], "AIRFLOW_VAR_V-00") || !strings.Contains(warnings[0], want) || strings.Contains(warnings[0], "V-05") {
+			t.Errorf("of %d names warnings are %q, expected %q", n, warnings, want)
+		}
+	}
+}
+
+// What somebody asked for by name is told first: no narrower prefix brings it.
+func TestMoreVariablesThanLinuxTakesAndOneThatIsNotThere(t *testing.T) {
+	p := newEnvPod(t)
+	for i := range 63 {
+		p.put(fmt.Sprintf("airflow/variables/v%d", i), strings.Repeat("x", 65536))
+	}
+	p.config.Accounts[0].Connections.IDs = []string{"db"}
+	expectCode(t, p.run(t), contract.IDsMissing, "connections db (")
 	p.expectNothing(t)
 }
 

@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
-	"github.com/airflow-secrets/airflow-secrets/injector/fetcher/airflow"
 	"github.com/airflow-secrets/airflow-secrets/injector/fetcher/envfile"
 )
 
@@ -45,14 +45,21 @@ func (e *ExecError) Unwrap() error { return e.Err }
 func Exec(file string, command, environ []string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return &ExecError{ExitNoEnvironment, fmt.Errorf("reading the secrets of this container: %w: the init container %s writes them; has the pod one, and this container its volume %s?",
-			err, contract.ContainerName, contract.ExecVolumeName)}
+		return &ExecError{ExitNoEnvironment, fmt.Errorf("reading the secrets of this container: %w: %s", err, unread(err))}
 	}
 	f, err := envfile.Parse(text)
 	if err != nil {
 		return &ExecError{ExitNoEnvironment, fmt.Errorf("reading the secrets of this container: %s: %w", file, err)}
 	}
 	return become(command, merged(environ, f))
+}
+
+// unread says what to do about a file that cannot be read.
+func unread(err error) string {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Sprintf("user %d may not read it: airflow-secrets/file-mode says who may", os.Getuid())
+	}
+	return fmt.Sprintf("the init container %s writes it; has the pod one, and this container its volume %s?", contract.ContainerName, contract.ExecVolumeName)
 }
 
 // merged is an environment after what the file does to it. The order of what is left alone stays.
@@ -76,6 +83,9 @@ func merged(environ []string, f envfile.File) []string {
 	return all
 }
 
+// otherEntrypoint is how a command that no pod names may have come here: as the entrypoint of Airflow's image, before another.
+const otherEntrypoint = "; if the pod does not name this command and its image has another entrypoint, set airflow-secrets/entrypoint"
+
 // become looks for the command as execvp(3) does: in the folders of PATH in turn, unless its name has a slash. One that may
 // not be run is passed over for one in a later folder.
 func become(command, environ []string) error {
@@ -84,9 +94,9 @@ func become(command, environ []string) error {
 		err := syscall.Exec(program, command, environ)
 		switch {
 		case errors.Is(err, syscall.EACCES):
-			passedOver = &ExecError{ExitNotExecutable, fmt.Errorf("running %s: %s is a folder, or no file that user %d may execute: %w", command[0], program, os.Getuid(), err)}
+			passedOver = &ExecError{ExitNotExecutable, fmt.Errorf("running %s: %s is a folder, or no file that user %d may execute: %w"+otherEntrypoint, command[0], program, os.Getuid(), err)}
 		case errors.Is(err, syscall.ENOENT) && isThere(program) && passedOver == nil:
-			passedOver = &ExecError{ExitNotFound, fmt.Errorf("running %s: %s is there, but not the interpreter that it names, in its first line or as its loader: %w", command[0], program, err)}
+			passedOver = &ExecError{ExitNotFound, fmt.Errorf("running %s: %s is there, but not the interpreter that it names, in its first line or as its loader: %w"+otherEntrypoint, command[0], program, err)}
 		case !errors.Is(err, syscall.ENOENT) && !errors.Is(err, syscall.ENOTDIR):
 			return &ExecError{ExitNotExecutable, refused(command, environ, program, err)}
 		}
@@ -95,9 +105,9 @@ func become(command, environ []string) error {
 	case passedOver != nil:
 		return passedOver
 	case strings.Contains(command[0], "/"):
-		return &ExecError{ExitNotFound, fmt.Errorf("running %s: there is no such file", command[0])}
+		return &ExecError{ExitNotFound, fmt.Errorf("running %s: there is no such file"+otherEntrypoint, command[0])}
 	}
-	return &ExecError{ExitNotFound, fmt.Errorf("running %q: it is in none of the folders of PATH (%s)", command[0], pathOf(environ))}
+	return &ExecError{ExitNotFound, fmt.Errorf("running %q: it is in none of the folders of PATH (%s)"+otherEntrypoint, command[0], pathOf(environ))}
 }
 
 // candidates are the files that a command may be. An empty folder of PATH is the working directory.
@@ -131,7 +141,7 @@ func isThere(path string) bool {
 func refused(command, environ []string, program string, err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOEXEC):
-		return fmt.Errorf("running %s: %s is neither a program for this machine nor a script that starts with #!: %w", command[0], program, err)
+		return fmt.Errorf("running %s: %s is neither a program for this machine nor a script that starts with #!: %w"+otherEntrypoint, command[0], program, err)
 	case errors.Is(err, syscall.E2BIG):
 		return fmt.Errorf("running %s: %s: %w", command[0], tooMuch(command, environ, program), err)
 	}
@@ -140,16 +150,16 @@ func refused(command, environ []string, program string, err error) error {
 
 // tooMuch says which limit arguments and variables are beyond.
 func tooMuch(command, environ []string, program string) string {
-	size := sizeOf(program)
+	limits, size := limitsHere(), sizeOf(program)
 	for _, argument := range command {
 		size += sizeOf(argument)
 	}
 	for _, variable := range environ {
-		if len(variable) >= airflow.MaxString() {
+		if len(variable) >= limits.String {
 			name, _, _ := strings.Cut(variable, "=")
-			return fmt.Sprintf("the variable %s has %d bytes, and Linux takes %d at most", name, len(variable)+1, airflow.MaxString())
+			return fmt.Sprintf("the variable %s has %d bytes, and Linux takes %d at most", name, len(variable)+1, limits.String)
 		}
 		size += sizeOf(variable)
 	}
-	return fmt.Sprintf("its arguments and variables have %d bytes, and Linux takes %d: narrow the prefixes, or set airflow-secrets/deliver to files", size, stackShare())
+	return fmt.Sprintf("its arguments and variables have %d bytes, and Linux takes %d: narrow the prefixes, or set airflow-secrets/deliver to files", size, limits.All)
 }

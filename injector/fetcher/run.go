@@ -26,6 +26,8 @@ type Options struct {
 	// Program is the file of this program. With delivery by environment variables it is copied for Airflow's containers, of
 	// which each starts by it.
 	Program string
+	// Limits are those of Airflow's containers. None: they are this process's own, as they are where both are of one pod.
+	Limits Limits
 	// Stdout receives the log, a JSON object a line. Stderr receives one line at the end, for people.
 	Stdout, Stderr io.Writer
 	// TerminationLog is the file in which Kubernetes looks for that line, /dev/termination-log. It is written only where
@@ -99,7 +101,7 @@ func turnedOff(c contract.Config) []string {
 			return nil
 		}
 	}
-	return []string{"connections and variables are both turned off, so the files are empty"}
+	return []string{"connections and variables are both turned off, so there is nothing to deliver"}
 }
 
 // manyConnections is how many Airflow still looks up without trouble. LocalFilesystemBackend builds every connection of

@@ -84,7 +84,7 @@ func (p *pod) runWith(ctx context.Context, variables ...string) error {
 	p.stdout.Reset()
 	p.stderr.Reset()
 	return fetcher.Run(ctx, fetcher.Options{
-		Version: "test", Environ: slices.Concat(p.environ, variables), ReadFile: os.ReadFile, Program: p.program,
+		Version: "test", Environ: slices.Concat(p.environ, variables), ReadFile: os.ReadFile, Program: p.program, Limits: fetcher.UsualLimits(),
 		Stdout: &p.stdout, Stderr: &p.stderr, TerminationLog: p.terminationLog,
 	})
 }
@@ -348,5 +348,18 @@ func TestTheTerminationLogIsNeverMade(t *testing.T) {
 	}
 	if _, err := os.Stat(p.terminationLog); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the termination log was made: %v", err)
+	}
+}
+
+// A pod may have all kinds turned off, with either delivery.
+func TestNothingIsAskedFor(t *testing.T) {
+	for _, p := range []*pod{newPod(t), newEnvPod(t)} {
+		p.config.Accounts[0].Connections, p.config.Accounts[0].Variables = nil, nil
+		if err := p.run(t); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := p.report(t).Warnings, []string{"connections and variables are both turned off, so there is nothing to deliver"}; !slices.Equal(got, want) {
+			t.Errorf("warnings are %q, expected %q", got, want)
+		}
 	}
 }

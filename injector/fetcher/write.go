@@ -170,7 +170,7 @@ func (w *writer) makeDirectory(path string) error {
 		return err
 	}
 	w.made = append(w.made, path)
-	return os.Chmod(path, directoryMode) // past the umask
+	return letIn(path)
 }
 
 const (
@@ -206,7 +206,7 @@ func (w *writer) writeSet() (string, error) {
 		return "", err
 	}
 	w.made = append(w.made, set)
-	if err := os.Chmod(set, directoryMode); err != nil { // past the umask and MkdirTemp's own mode
+	if err := letIn(set); err != nil {
 		return "", err
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.files)) {
@@ -245,7 +245,17 @@ func makeFolders(set, path string) error {
 	if err := os.Mkdir(path, directoryMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return os.Chmod(path, directoryMode) // past the umask
+	return letIn(path)
+}
+
+// letIn gives a folder that this run has made its mode, past the umask and MkdirTemp's own. It stays setgid, as it is in a
+// volume that belongs to the pod's fsGroup: then the group of the volume is that of all that is put into the folder.
+func letIn(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	return os.Chmod(path, directoryMode|info.Mode()&fs.ModeSetgid)
 }
 
 func writeFile(path string, content io.Reader, mode fs.FileMode) (err error) {

@@ -2,7 +2,6 @@ package airflow
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
@@ -64,12 +63,10 @@ func OptionText(value secret.Value) (secret.Value, error) {
 	return text, nil
 }
 
-// Fits refuses a variable that no environment can hold. An error is a *contract.Error with the code SecretUnfit.
-//
-// Source: execve(2). A string of the environment, NUL included, has at most 32 pages (MAX_ARG_STRLEN of
-// include/uapi/linux/binfmts.h): 128 KiB where a page has 4.
-func Fits(name string, value secret.Value) error {
-	size, limit := len(name)+len("=")+value.Len()+1, MaxString()
+// Fits refuses a variable that no environment can hold, or only one in which a string, with NUL included, may have more bytes
+// than the limit. An error is a *contract.Error with the code SecretUnfit.
+func Fits(name string, value secret.Value, limit int) error {
+	size := len(name) + len("=") + value.Len() + 1
 	switch {
 	case strings.Contains(name, "="):
 		return unfit("the id has an =, where the name of a variable ends")
@@ -80,9 +77,6 @@ func Fits(name string, value secret.Value) error {
 	}
 	return nil
 }
-
-// MaxString is the most bytes that Linux takes of one argument or variable, the NUL at its end included.
-func MaxString() int { return 32 * os.Getpagesize() }
 
 func unfit(format string, args ...any) error {
 	return &contract.Error{Code: contract.SecretUnfit, Detail: fmt.Sprintf(format, args...)}
