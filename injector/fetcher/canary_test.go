@@ -134,7 +134,7 @@ func TestNoSecretSlipsOut(t *testing.T) {
 		}, fails: true},
 		"an option in the way":  {change: hiddenOption("core", "fernet_key"), fails: true},
 		"an option that yields": {change: hiddenOption("email", "from_email")},
-		"a key AWS rejects": {change: func(t *testing.T, _ *pod) { t.Setenv("AWS_ACCESS_KEY_ID", "AKIAUNKNOWN") }, fails: true},
+		"a key AWS rejects":     {change: func(t *testing.T, _ *pod) { t.Setenv("AWS_ACCESS_KEY_ID", "AKIAUNKNOWN") }, fails: true},
 		"an endpoint with a password": {change: func(t *testing.T, p *pod) {
 			p.config.Accounts[0].EndpointURL = ""
 			t.Setenv("AWS_ENDPOINT_URL", "ftp://user:"+canaryKey+"@h")
