@@ -190,6 +190,28 @@ var others = map[string]func(pod map[string]any){
 			}
 		})
 	},
+	"puts another program before the commands": func(pod map[string]any) {
+		eachContainer(pod, func(c map[string]any) {
+			if c["name"] != contract.ContainerName {
+				c["command"] = append([]any{"/vault/vault-env"}, commandOf(pod, c)...)
+			}
+		})
+	},
+	"moves the commands to the args of another program": func(pod map[string]any) {
+		eachContainer(pod, func(c map[string]any) {
+			if c["name"] != contract.ContainerName {
+				c["command"], c["args"] = []any{"/vault/vault-env"}, append(commandOf(pod, c), list(c, "args")...)
+			}
+		})
+	},
+	"moves the commands to the args of another program and asks for the other delivery": func(pod map[string]any) {
+		eachContainer(pod, func(c map[string]any) {
+			if c["name"] != contract.ContainerName {
+				c["command"], c["args"] = []any{"/vault/vault-env"}, append(commandOf(pod, c), list(c, "args")...)
+			}
+		})
+		redeliver(pod)
+	},
 	"asks for variables": func(pod map[string]any) { annotations(pod)["airflow-secrets/deliver"] = "env" },
 	"asks for files":     func(pod map[string]any) { annotations(pod)["airflow-secrets/deliver"] = "files" },
 	"asks for variables behind another entrypoint": func(pod map[string]any) {
@@ -216,6 +238,9 @@ func TestOthersInBetween(t *testing.T) {
 			if strings.HasSuffix(t.Name(), "/kwargs-with-a-reference") && strings.Contains(name, "other kwargs") ||
 				strings.HasSuffix(t.Name(), "/config-file-out-of-sight") && strings.Contains(name, "airflow.cfg") {
 				continue // a variable that our container has for what was there before stays, and harms nobody
+			}
+			if strings.HasSuffix(t.Name(), "/env-cluster-default") && strings.Contains(name, "another program") {
+				continue // it has another entrypoint there
 			}
 			if strings.HasSuffix(t.Name(), "/cluster-defaults") && strings.Contains(name, "image") {
 				continue // it is locked there
@@ -320,6 +345,35 @@ func normal(t *testing.T, pod []byte) any {
 		slices.SortFunc(volumes, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 	}
 	return v
+}
+
+// commandOf is what a container runs before its args, as a webhook knows it that looks into images.
+func commandOf(pod, c map[string]any) []any {
+	if command := list(c, "command"); len(command) > 0 {
+		return command
+	}
+	entrypoint, ok := annotations(pod)["airflow-secrets/entrypoint"].(string)
+	if !ok {
+		entrypoint = "/usr/bin/dumb-init -- /entrypoint"
+	}
+	var command []any
+	if strings.HasPrefix(entrypoint, "[") {
+		json.Unmarshal([]byte(entrypoint), &command) // one that is no JSON was refused
+		return command
+	}
+	for word := range strings.FieldsSeq(entrypoint) {
+		command = append(command, word)
+	}
+	return command
+}
+
+func redeliver(pod map[string]any) {
+	const key = "airflow-secrets/deliver"
+	if annotations(pod)[key] == "env" {
+		annotations(pod)[key] = "files"
+	} else {
+		annotations(pod)[key] = "env"
+	}
 }
 
 func spec(pod map[string]any) map[string]any { return pod["spec"].(map[string]any) }

@@ -165,7 +165,7 @@ func (p *pod) warnings(s settings, targets []target, before former) []string {
 			}
 		}
 	}
-	for _, name := range p.bare(before.commandless) {
+	for _, name := range before.bare {
 		warnings = append(warnings, shown(name)+" has no command and no args: its image's CMD is not run")
 	}
 	return warnings

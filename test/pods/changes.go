@@ -290,7 +290,7 @@ func (o object) wrap(c *inputs.Choices) {
 	for range 1 + c.Below(2) {
 		command = append([]any{wrapper[0], wrapper[1], wrapper[2]}, command...)
 	}
-	o.any(c)["command"] = command
+	o.any(c)[inputs.Of(c, "command", "command", "args")] = command
 }
 
 // describe changes what tells the pod apart from others.
