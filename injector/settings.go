@@ -201,7 +201,36 @@ func (s *settings) crossProblems() []problem {
 		mistake("config", "options that Airflow takes from a command: "+strings.Join(contract.OptionNames(), ", ")+
 			" (any other one needs environment variables: "+Prefix+"deliver: env)", shown(strings.Join(names, ", ")))
 	}
-	return append(problems, s.kwargsProblems()...)
+	return slices.Concat(problems, s.variableProblems(), s.kwargsProblems())
+}
+
+// variableProblems are ids that no variable can be named after, or that share one: Airflow writes them in upper case. The
+// same id in both accounts is no mistake: one backs up the other.
+func (s *settings) variableProblems() (problems []problem) {
+	if s.deliver != contract.DeliverEnv {
+		return nil
+	}
+	for _, kind := range []string{"connections", "variables"} {
+		taken := map[string]string{} // name → id
+		check := func(key string, ids []string) {
+			for _, id := range ids {
+				p := problem{code: contract.InvalidAnnotations, subject: s.subject(key)}
+				name := strings.ToUpper(id)
+				switch other, ok := taken[name]; {
+				case strings.Contains(id, "=") && s.onInvalid != contract.Warn:
+					p.expected, p.found = "ids without an equals sign, which no variable can have in its name: leave it out, or deliver files", id
+					problems = append(problems, p)
+				case ok && other != id:
+					p.expected, p.found = "ids that differ in more than upper and lower case, since the names of variables have no lower case: rename one, or deliver files", other+" and "+id
+					problems = append(problems, p)
+				}
+				taken[name] = id
+			}
+		}
+		check(kind, s.namesOf(kind).ids)
+		check("shared-"+kind, s.sharedOf(kind).ids)
+	}
+	return problems
 }
 
 // unfitOptions are those that files cannot give to Airflow.
