@@ -93,6 +93,18 @@ func (f *former) ownCommand(t target) []string {
 // has. Of that, a command of ours leaves only the entrypoint.
 func (c container) isBare() bool { return len(c.args()) == len(c.addedToArgs()) }
 
+// startProblems are containers that our program would have nothing to run for.
+func (f *former) startProblems(s settings) (problems []problem) {
+	if len(s.entrypoint) > 0 {
+		return nil
+	}
+	for _, name := range f.bare {
+		problems = append(problems, problem{code: contract.InvalidAnnotations, subject: "the container " + shown(name),
+			expected: "what its image runs as its command or args, since " + s.subject("entrypoint") + " is empty", found: "neither"})
+	}
+	return problems
+}
+
 // wireCommand puts the program before the container's own command, or takes it away. It adds and removes single words, so
 // that no word of the pod's own gets into the patch; only an entrypoint of ours is written whole.
 func (f *former) wireCommand(t target, s settings) []jsonpatch.Operation {

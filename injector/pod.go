@@ -22,6 +22,9 @@ type pod struct {
 	Kind     string `json:"kind"`
 	Metadata struct {
 		Annotations map[string]string `json:"annotations"`
+		Labels      struct {
+			PodOperator string `json:"kubernetes_pod_operator"` // True for what KubernetesPodOperator makes
+		} `json:"labels"`
 	} `json:"metadata"`
 	Spec struct {
 		InitContainers  []container      `json:"initContainers"`

@@ -91,3 +91,67 @@ func TestTheProgramsVolumeStaysWhereItIsMounted(t *testing.T) {
 		t.Error("the volume is gone, and a container mounts it")
 	}
 }
+
+// TestWarningsOfAnEarlierPass keeps those of an earlier pass that tell what it has removed, and no other that is not true any
+// more.
+func TestWarningsOfAnEarlierPass(t *testing.T) {
+	in := &injector.Injector{FetcherImage: pods.Image}
+	const pod = `{"metadata": {"annotations": {"airflow-secrets/inject": "true", "airflow-secrets/deliver": "env", "airflow-secrets/endpoint-url": "http://aws",
+			"airflow-secrets/config": "email.from_email=from"}, "labels": {"kubernetes_pod_operator": "True"}},
+		"spec": {"containers": [{"name": "base", "image": "a", "env": [{"name": "AIRFLOW__EMAIL__FROM_EMAIL", "value": "x"}, {"name": "X", "value": "$(AIRFLOW__EMAIL__FROM_EMAIL)"}]}]}}`
+	told := func(pod []byte) (all []string) {
+		eachContainer(tree(t, pod).(map[string]any), func(c map[string]any) {
+			for _, e := range list(c, "env") {
+				if e := e.(map[string]any); e["name"] == contract.ConfigEnv {
+					config, err := contract.Decode(e["value"].(string))
+					if err != nil {
+						t.Fatal(err)
+					}
+					all = config.Warnings
+				}
+			}
+		})
+		return all
+	}
+	first := pass(t, in, []byte(pod))
+	if all := told(first); len(all) != 4 {
+		t.Fatalf("the first pass warns of %q, expected four warnings", all)
+	}
+	second := pass(t, in, change(t, first, func(pod map[string]any) {
+		annotations(pod)["airflow-secrets/deliver"] = "files"
+		delete(annotations(pod), "airflow-secrets/config")
+		delete(annotations(pod), "airflow-secrets/endpoint-url")
+	}))
+	if all, want := told(second), []string{"base: $(AIRFLOW__EMAIL__FROM_EMAIL) is left as text, since that is removed"}; !slices.Equal(all, want) {
+		t.Errorf("the second pass tells %q, expected %q", all, want)
+	}
+}
+
+// TestTheEntrypointOfAPodOperatorsPod warns where the entrypoint is the one that is built in, and the pod's image may be any.
+func TestTheEntrypointOfAPodOperatorsPod(t *testing.T) {
+	const pod = `{"metadata": {"annotations": {"airflow-secrets/inject": "true", "airflow-secrets/deliver": "env"}, "labels": {"kubernetes_pod_operator": "True"}},
+		"spec": {"containers": [{"name": "base", "image": "a", "args": ["a"]}]}}`
+	defaults, err := injector.ParseDefaults([]byte("entrypoint: /start"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		defaults injector.Defaults
+		change   func(pod map[string]any)
+		warnings int
+	}{
+		"nothing is said":            {change: func(map[string]any) {}, warnings: 1},
+		"the annotation says it":     {change: func(pod map[string]any) { annotations(pod)["airflow-secrets/entrypoint"] = "/start" }},
+		"the cluster's default says": {defaults: defaults, change: func(map[string]any) {}},
+		"files are delivered":        {change: func(pod map[string]any) { annotations(pod)["airflow-secrets/deliver"] = "files" }},
+		"another pod":                {change: func(pod map[string]any) { delete(pod["metadata"].(map[string]any), "labels") }},
+		"a command is named": {change: func(pod map[string]any) {
+			list(spec(pod), "containers")[0].(map[string]any)["command"] = []any{"a"}
+		}},
+	} {
+		in := &injector.Injector{FetcherImage: pods.Image, Defaults: c.defaults}
+		if d := in.Decide(change(t, []byte(pod), c.change), "airflow"); d.Code != contract.Injected || len(d.Warnings) != c.warnings {
+			t.Errorf("%s: %s with the warnings %q, expected %d", name, d.Code, d.Warnings, c.warnings)
+		}
+	}
+}

@@ -65,6 +65,7 @@ func (p *pod) formerBackend(s settings, targets []target) former {
 	slices.Sort(f.takeOver.Moved)
 	slices.SortFunc(f.options[len(s.options):], func(a, b contract.Option) int { return strings.Compare(a.String(), b.String()) })
 	f.findConfigFile(p, targets)
+	f.problems = slices.Concat(f.problems, f.startProblems(s), p.userProblems(s, targets))
 	if len(f.problems) == 0 {
 		f.problems = f.visibleProblems(s, p.hidesBackend(targets, f))
 	}

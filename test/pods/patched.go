@@ -211,7 +211,7 @@ func checkContainers(was, is parts, d delivery) error {
 		}
 		gets := c.options(annotated)
 		got = append(got, gets)
-		errs = append(errs, d.checkWired(c, before, after, gets))
+		errs = append(errs, d.checkWired(c, before, after, gets), d.checkWorks(c, after, was, ours))
 	}
 	for i, c := range seenMain {
 		check(c, was.main[i], is.main[i], inMain(c))
@@ -219,7 +219,7 @@ func checkContainers(was, is parts, d delivery) error {
 	for i, c := range seenInit {
 		check(c, before[i], init[i], inInit(c))
 	}
-	errs = append(errs, d.checkOurs(ours), d.checkTold(seenMain, seenInit))
+	errs = append(errs, d.checkOurs(ours), d.checkTold(seenMain, seenInit), checkNames(d.config))
 	return errors.Join(append(errs, checkOptions(d.config, annotated, got), checkShared(d.config, was))...)
 }
 
