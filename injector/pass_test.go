@@ -73,14 +73,17 @@ func normal(t *testing.T, pod []byte) any {
 
 // commandOf is what a container runs before its args, as a webhook knows it that looks into images.
 func commandOf(pod, c map[string]any) []any {
-	if command := list(c, "command"); len(command) > 0 {
-		return command
+	command := list(c, "command")
+	for len(command) > 0 && command[0] == contract.Exec(nil)[0] {
+		command = command[len(contract.Exec(nil)):]
+	}
+	if len(command) > 0 {
+		return list(c, "command")
 	}
 	entrypoint, ok := annotations(pod)["airflow-secrets/entrypoint"].(string)
 	if !ok {
 		entrypoint = "/usr/bin/dumb-init -- /entrypoint"
 	}
-	var command []any
 	if strings.HasPrefix(entrypoint, "[") {
 		json.Unmarshal([]byte(entrypoint), &command) // one that is no JSON was refused
 		return command
