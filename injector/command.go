@@ -1,12 +1,13 @@
 package injector
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 
 	"gomodules.xyz/jsonpatch/v2"
 	corev1 "k8s.io/api/core/v1"
-	kjson "sigs.k8s.io/json"
 
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 )
@@ -17,78 +18,126 @@ import (
 // execCommand is what stands before a command then.
 var execCommand = contract.Exec(nil)
 
-// wrappings is how often it stands before the container's command.
-func (c container) wrappings() (n int) {
-	for rest := c.Command; len(rest) >= len(execCommand) && slices.Equal(rest[:len(execCommand)], execCommand); n++ {
-		rest = rest[len(execCommand):]
+// program is the word by which it is found in a list of args that is not read yet.
+var program = []byte(execCommand[0])
+
+// added are the indexes of the words that are ours, wherever they stand: another webhook may have put a program of its own
+// before them.
+func added(words []string) (ours []int) {
+	var own []int
+	for i, word := range words {
+		own = append(own, i)
+		from := len(own) - len(execCommand)
+		if from >= 0 && words[own[from]] == execCommand[0] && words[own[from+1]] == execCommand[1] && word == execCommand[2] {
+			ours, own = append(ours, own[from:]...), own[:from]
+		}
 	}
-	return n
+	slices.Sort(ours)
+	return ours
+}
+
+// isExec says whether the program stands at the very start.
+func isExec(command []string) bool {
+	return len(command) >= len(execCommand) && slices.Equal(command[:len(execCommand)], execCommand)
+}
+
+// isWrapped says whether an earlier pass has put the program before the container's command, which another webhook may have
+// moved to the args since.
+func (c container) isWrapped() bool {
+	return len(c.addedToCommand()) > 0 || len(c.addedToArgs()) > 0
+}
+
+func (c container) addedToCommand() []int {
+	if !slices.Contains(c.Command, execCommand[0]) {
+		return nil
+	}
+	return added(c.Command)
+}
+
+func (c container) addedToArgs() []int {
+	if !bytes.Contains(c.Args, program) {
+		return nil
+	}
+	return added(c.args())
+}
+
+// args are the container's. They may be long, so they are read where they are asked for only.
+func (c container) args() []string {
+	var words []string
+	if json.Unmarshal(c.Args, &words) != nil {
+		return nil // of what is no list of texts, an API server makes no pod
+	}
+	return words
 }
 
 // ownCommand is the container's without what an earlier pass has put there: the program, and the image's entrypoint where
 // there was no command.
 func (f *former) ownCommand(t target) []string {
-	n := t.wrappings()
-	own := t.Command[n*len(execCommand):]
-	if n > 0 && slices.Equal(own, f.earlier.Entrypoint) && slices.Contains(f.earlier.EntrypointOf, t.Name) {
+	ours := t.addedToCommand()
+	if len(ours) == 0 {
+		return t.Command
+	}
+	var own []string
+	for i, word := range t.Command {
+		if !slices.Contains(ours, i) {
+			own = append(own, word)
+		}
+	}
+	if slices.Equal(own, f.earlier.Entrypoint) && slices.Contains(f.earlier.EntrypointOf, t.Name) {
 		return nil
 	}
 	return own
 }
 
-// bare are the names of the containers that have neither command nor args, so that they run all that their image has. Of
-// that, a command of ours leaves only the entrypoint.
-func (p *pod) bare(commandless []string) []string {
-	if len(commandless) == 0 {
+// isBare says whether a container that has no command of its own has no args either, so that it runs all that its image
+// has. Of that, a command of ours leaves only the entrypoint.
+func (c container) isBare() bool { return len(c.args()) == len(c.addedToArgs()) }
+
+// startProblems are containers that our program would have nothing to run for.
+func (f *former) startProblems(s settings) (problems []problem) {
+	if len(s.entrypoint) > 0 {
 		return nil
 	}
-	type runs struct {
-		Name string `json:"name"`
-		Args []any  `json:"args"`
+	for _, name := range f.bare {
+		problems = append(problems, problem{code: contract.InvalidAnnotations, subject: "the container " + shown(name),
+			expected: "what its image runs as its command or args, since " + s.subject("entrypoint") + " is empty", found: "neither"})
 	}
-	var all struct {
-		Spec struct {
-			Containers     []runs `json:"containers"`
-			InitContainers []runs `json:"initContainers"`
-		} `json:"spec"`
-	}
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(p.raw, &all); err != nil {
-		return nil // a warning the less; what cannot be read at all has been refused
-	}
-	var names []string
-	for _, c := range slices.Concat(all.Spec.Containers, all.Spec.InitContainers) {
-		if len(c.Args) == 0 && slices.Contains(commandless, c.Name) && !slices.Contains(names, c.Name) {
-			names = append(names, c.Name)
-		}
-	}
-	return names
+	return problems
 }
 
 // wireCommand puts the program before the container's own command, or takes it away. It adds and removes single words, so
 // that no word of the pod's own gets into the patch; only an entrypoint of ours is written whole.
 func (f *former) wireCommand(t target, s settings) []jsonpatch.Operation {
-	path, n, wanted := t.path+"/command", t.wrappings(), 0
-	if s.deliver == contract.DeliverEnv {
-		wanted = 1
-	}
+	path, byEnv := t.path+"/command", s.deliver == contract.DeliverEnv
+	operations := removeWords(t.path+"/args", t.addedToArgs())
+	ours := t.addedToCommand()
 	if len(f.ownCommand(t)) == 0 {
 		entrypoint := contract.Exec(s.entrypoint)
 		switch {
-		case wanted == 0 && n > 0:
-			return []jsonpatch.Operation{remove(path)}
-		case wanted == 1 && !slices.Equal(t.Command, entrypoint):
-			return []jsonpatch.Operation{add(path, entrypoint)}
+		case !byEnv && len(ours) > 0:
+			return append(operations, remove(path))
+		case byEnv && !slices.Equal(t.Command, entrypoint):
+			return append(operations, add(path, entrypoint))
 		}
-		return nil
+		return operations
 	}
-	var operations []jsonpatch.Operation
-	for range max(n-wanted, 0) * len(execCommand) {
-		operations = append(operations, remove(path+"/0"))
+	stands := byEnv && isExec(t.Command)
+	if stands {
+		ours = ours[len(execCommand):]
 	}
-	if n < wanted {
+	operations = append(operations, removeWords(path, ours)...)
+	if byEnv && !stands {
 		for i, word := range execCommand {
 			operations = append(operations, add(fmt.Sprintf("%s/%d", path, i), word))
 		}
+	}
+	return operations
+}
+
+// removeWords takes words out of a list, the last one first.
+func removeWords(path string, at []int) (operations []jsonpatch.Operation) {
+	for _, i := range slices.Backward(at) {
+		operations = append(operations, remove(fmt.Sprintf("%s/%d", path, i)))
 	}
 	return operations
 }

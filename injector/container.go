@@ -100,18 +100,6 @@ func (c container) staleMounts(now, earlier contract.Config) (stale []int) {
 	return stale
 }
 
-// keepWarnings puts the warnings of the pass that made the container before those of this one: what they were about may
-// be gone by now.
-func (f former) keepWarnings(warnings []string) []string {
-	kept := slices.Clone(f.earlier.Warnings)
-	for _, w := range warnings {
-		if !slices.Contains(kept, w) {
-			kept = append(kept, w)
-		}
-	}
-	return kept
-}
-
 // initContainer is what we write of a container. The lists hold typed elements of ours and, as they are written in the
 // pod, those that come from Airflow's containers.
 type initContainer struct {
@@ -197,15 +185,39 @@ func (p *pod) restricted(targets []target) *corev1.SecurityContext {
 	if i := slices.IndexFunc(targets, named); i >= 0 {
 		sc.RunAsUser, sc.RunAsGroup = targets[i].SecurityContext.RunAsUser, targets[i].SecurityContext.RunAsGroup
 	}
-	effective := sc.RunAsUser
-	if effective == nil && p.Spec.SecurityContext != nil {
-		effective = p.Spec.SecurityContext.RunAsUser
-	}
-	if effective != nil && *effective == 0 {
+	if effective := p.user(sc.RunAsUser); effective != nil && *effective == 0 {
 		user := int64(imageUser) // Airflow as root is the pod's choice; we need not be
 		sc.RunAsUser = &user
 	}
 	return sc
+}
+
+// userProblems are containers whose user, as far as the pod tells, is not the one that our container writes the files as, where
+// only their owner may read them. A group that may read them is the pod's affair: it may come from an image.
+func (p *pod) userProblems(s settings, targets []target) (problems []problem) {
+	if s.fileMode&0o044 != 0 {
+		return nil
+	}
+	ours := p.user(p.restricted(targets).RunAsUser)
+	for _, t := range targets {
+		var own *int64
+		if t.SecurityContext != nil {
+			own = t.SecurityContext.RunAsUser
+		}
+		if user := p.user(own); user != nil && *user != *ours { // where one is known, so is ours
+			problems = append(problems, problem{code: contract.InvalidAnnotations, subject: s.subject("file-mode"), found: s.fileMode.String(),
+				expected: fmt.Sprintf("one by which user %d of the container %s may read what user %d owns, such as 0444, or 0440 with an fsGroup", *user, shown(t.Name), *ours)})
+		}
+	}
+	return problems
+}
+
+// user is the one that a container runs as that names its own, or none; nil if only the image knows.
+func (p *pod) user(own *int64) *int64 {
+	if own == nil && p.Spec.SecurityContext != nil {
+		return p.Spec.SecurityContext.RunAsUser
+	}
+	return own
 }
 
 // inMemory is a volume that the fetcher fills.

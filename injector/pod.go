@@ -22,6 +22,9 @@ type pod struct {
 	Kind     string `json:"kind"`
 	Metadata struct {
 		Annotations map[string]string `json:"annotations"`
+		Labels      struct {
+			PodOperator string `json:"kubernetes_pod_operator"` // True for what KubernetesPodOperator makes
+		} `json:"labels"`
 	} `json:"metadata"`
 	Spec struct {
 		InitContainers  []container      `json:"initContainers"`
@@ -37,6 +40,7 @@ type container struct {
 	Name            string            `json:"name"`
 	Image           string            `json:"image"`
 	Command         []string          `json:"command"`
+	Args            json.RawMessage   `json:"args"`
 	RestartPolicy   string            `json:"restartPolicy"` // Always makes an init container a native sidecar
 	Env             []envVar          `json:"env"`
 	EnvFrom         []json.RawMessage `json:"envFrom"`
@@ -249,7 +253,7 @@ func (c container) mounts(volume string) bool {
 // isWired says whether an earlier pass has given the container the files, or the program that sets the variables. To mount
 // them alone would not do: any container may do that.
 func (c container) isWired() bool {
-	return c.mountsAt(contract.VolumeName, contract.Directory) && (c.wrappings() > 0 || slices.ContainsFunc(c.Env, func(e envVar) bool {
+	return c.mountsAt(contract.VolumeName, contract.Directory) && (c.isWrapped() || slices.ContainsFunc(c.Env, func(e envVar) bool {
 		return e.Name == backends[0].Backend && (e.Value == contract.LocalFilesystemBackend || e.Value == "" && c.mountsAt(contract.ExecVolumeName, contract.ExecDirectory))
 	}))
 }

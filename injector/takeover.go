@@ -26,6 +26,7 @@ type former struct {
 	warnings []string
 
 	commandless []string // the containers whose command is the image's entrypoint
+	bare        []string // those of them that have no args either
 }
 
 // variable is one of a container's.
@@ -47,6 +48,9 @@ func (p *pod) formerBackend(s settings, targets []target) former {
 		f.take(t, at >= 0)
 		if s.deliver == contract.DeliverEnv && len(f.ownCommand(t)) == 0 && !slices.Contains(f.commandless, t.Name) {
 			f.commandless = append(f.commandless, t.Name)
+			if t.isBare() {
+				f.bare = append(f.bare, t.Name)
+			}
 		}
 	}
 	if at >= 0 {
@@ -61,6 +65,7 @@ func (p *pod) formerBackend(s settings, targets []target) former {
 	slices.Sort(f.takeOver.Moved)
 	slices.SortFunc(f.options[len(s.options):], func(a, b contract.Option) int { return strings.Compare(a.String(), b.String()) })
 	f.findConfigFile(p, targets)
+	f.problems = slices.Concat(f.problems, f.startProblems(s), p.userProblems(s, targets))
 	if len(f.problems) == 0 {
 		f.problems = f.visibleProblems(s, p.hidesBackend(targets, f))
 	}
@@ -177,7 +182,7 @@ func (f *former) lastTheirs(t target, wired bool) map[string]int {
 // isOurValue says whether a variable is as an earlier pass has set it.
 func (f *former) isOurValue(e envVar, t target) bool {
 	is := func(ours envValue) bool { return ours.Name == e.Name && ours.Value == e.Value }
-	byEnv := f.earlier.Deliver == contract.DeliverEnv || t.wrappings() > 0
+	byEnv := f.earlier.Deliver == contract.DeliverEnv || t.isWrapped()
 	return !e.fromElsewhere() && (slices.ContainsFunc(backendEnv, is) || byEnv && slices.ContainsFunc(noBackendEnv, is))
 }
 

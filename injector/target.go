@@ -80,10 +80,12 @@ func (p *pod) airflowContainers(named []string) ([]target, []problem) {
 }
 
 // namedContainers follows the annotation. It may be one for many pods, so it need not fit each of them whole; but one
-// that fits nothing, or that asks for a side container, is a mistake.
+// that fits nothing, or that asks for a side container, is a mistake. What is wired stays so here, too: what an earlier pass
+// has taken from a container cannot be put back.
 func (p *pod) namedContainers(named []string) ([]target, []problem) {
 	all := slices.Concat(p.mainContainers(), p.initContainers())
-	found := filter(all, func(t target) bool { return slices.Contains(named, t.Name) })
+	isNamed := func(t target) bool { return slices.Contains(named, t.Name) }
+	found := filter(all, isNamed)
 	var problems []problem
 	for _, t := range filter(found, isSide) {
 		problems = append(problems, problem{code: contract.InvalidAnnotations, subject: Prefix + "containers",
@@ -93,7 +95,7 @@ func (p *pod) namedContainers(named []string) ([]target, []problem) {
 		problems = append(problems, problem{code: contract.NoAirflowContainer, subject: Prefix + "containers",
 			expected: "one of " + shown(strings.Join(containerNames(notSide(all)), ", ")), found: shown(strings.Join(named, ", "))})
 	}
-	return found, problems
+	return filter(all, func(t target) bool { return isNamed(t) || !isSide(t) && t.isWired() }), problems
 }
 
 // missing are the names that the annotation lists and the pod does not have.

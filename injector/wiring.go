@@ -145,32 +145,6 @@ func wireMounts(t target, by contract.Deliver) []jsonpatch.Operation {
 	return append(operations, appendTo(path, t.VolumeMounts != nil, missing)...)
 }
 
-// warnings tell what this pod's containers lose, and which of the containers asked for it does not have. A
-// LocalFilesystemBackend of the pod's own can go: its files are on no volume that Airflow's charts know of.
-func (p *pod) warnings(s settings, targets []target, before former) []string {
-	var warnings []string
-	becomes := " is replaced"
-	if s.deliver == contract.DeliverEnv {
-		becomes = " is removed"
-	}
-	for _, name := range p.missing(s.containers) {
-		warnings = append(warnings, s.subject("containers")+": the pod has no container "+name)
-	}
-	for _, t := range targets {
-		for _, v := range backends {
-			e, ok := t.env(v.Kwargs)
-			backend, _ := t.env(v.Backend)
-			if ok && backend.Value == contract.LocalFilesystemBackend && e.Value != contract.BackendKwargs(contract.Directory) {
-				warnings = append(warnings, shown(t.Name)+": "+v.Kwargs+becomes)
-			}
-		}
-	}
-	for _, name := range p.bare(before.commandless) {
-		warnings = append(warnings, shown(name)+" has no command and no args: its image's CMD is not run")
-	}
-	return warnings
-}
-
 // setStatus writes what came of the pod into its annotations.
 func (p *pod) setStatus(code contract.Code) []jsonpatch.Operation {
 	was, exists := p.Metadata.Annotations[Prefix+statusKey]

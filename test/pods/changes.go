@@ -11,7 +11,7 @@ import (
 var changes = []func(object, *inputs.Choices){
 	object.addEnv, object.addEnv, object.addEnv, object.repeatEnv, object.addContainer, object.addContainer, object.dropContainer,
 	object.rename, object.emptyList, object.addEnvFrom, object.addMount, object.addVolume, object.secure, object.size, object.plant,
-	object.plant, object.plant, object.argue, object.wrap, object.describe, object.addOption, object.addOption,
+	object.plant, object.plant, object.argue, object.wrap, object.describe, object.addOption, object.addOption, object.refer,
 }
 
 // The names of containers that the charts and the tools beside Airflow give.
@@ -41,11 +41,13 @@ var settings = []struct {
 	{"containers", []string{"", "base", "worker, airflow-worker,scheduler,airflow-scheduler,base,triggerer", "main,airflow-web"}},
 	{"image", []string{"registry.example.com/a/fetcher:1.0.0", "fetcher"}},
 	{"resources", []string{`{}`, `{"limits":{"memory":"128Mi"}}`, `{"limits":{"cpu":1},"requests":{"cpu":"0.5"}}`}},
-	{"file-mode", []string{"0444", "0400", "440"}},
+	{"file-mode", []string{"0444", "0400", "440", "0644"}},
 	{"timeout", []string{"1s", "90s", "10m"}},
 	{"config", []string{"core.fernet_key=fernet", "celery.broker_url=celery/broker, database.sql_alchemy_conn=db/metadata", "core.fernet_key=team=a"}},
 	{"deliver", []string{"env", "env", "files"}},
-	{"entrypoint", []string{"/usr/bin/dumb-init -- /entrypoint", "/usr/bin/tini --  /start.sh", ""}},
+	{"connections", []string{"db,http/api", "db", "db,http/api", "api", "api", "db,Db,a=b"}},
+	{"on-invalid", []string{"warn", "fail"}},
+	{"entrypoint", []string{"/usr/bin/dumb-init -- /entrypoint", "/usr/bin/tini --  /start.sh", "/start", "/start", ""}},
 	{"shared-account", []string{"444455556666", ""}},
 	{"shared-role-arn", []string{"arn:aws:iam::444455556666:role/airflow"}},
 	{"shared-connections", []string{"warehouse", "a,b"}},
@@ -290,7 +292,17 @@ func (o object) wrap(c *inputs.Choices) {
 	for range 1 + c.Below(2) {
 		command = append([]any{wrapper[0], wrapper[1], wrapper[2]}, command...)
 	}
-	o.any(c)["command"] = command
+	o.any(c)[inputs.Of(c, "command", "command", "args")] = command
+}
+
+// refer has a container name a variable in another one's value, or in what it runs.
+func (o object) refer(c *inputs.Choices) {
+	name := "$(AIRFLOW__" + inputs.Of(c, "CORE__FERNET_KEY", "CORE__DAGS_FOLDER", "SECRETS__BACKEND_KWARGS", "SECRETS__BACKEND_CMD") + ")"
+	if to := o.any(c); c.OneIn(2) {
+		to.insert(c, "env", object{"name": "REFERS", "value": inputs.Of(c, "", "$$") + name})
+	} else {
+		to[inputs.Of(c, "args", "command")] = []any{"airflow", "--of=" + name}
+	}
 }
 
 // describe changes what tells the pod apart from others.
@@ -303,7 +315,7 @@ func (o object) describe(c *inputs.Choices) {
 		delete(m, "name")
 		m["generateName"] = "a\n\"b-"
 	case 2:
-		m["labels"] = map[string]any{"token": PodCanary}
+		m["labels"] = map[string]any{"token": PodCanary, "kubernetes_pod_operator": "True"}
 	case 3:
 		o.annotations()["planted"] = PodCanary
 	}

@@ -91,12 +91,15 @@ func (d delivery) checkVolumes(was, is []json.RawMessage) error {
 	return sameLists("the volumes that were there", was, is[:min(len(was), len(is))])
 }
 
-// unwrapped is a command without ours before it.
-func unwrapped(command []string) (own []string, wasWrapped bool) {
-	for len(command) >= len(wrapper) && slices.Equal(command[:len(wrapper)], wrapper) {
-		command, wasWrapped = command[len(wrapper):], true
+// unwrapped are words without ours, wherever those stand: others may have put their own before them.
+func unwrapped(words []string) (own []string, wasWrapped bool) {
+	for i := range max(len(words)-len(wrapper)+1, 0) {
+		if end := i + len(wrapper); slices.Equal(words[i:end], wrapper) {
+			own, _ = unwrapped(slices.Concat(words[:i], words[end:]))
+			return own, true
+		}
 	}
-	return command, wasWrapped
+	return words, false
 }
 
 // ownCommand is the container's own one; it may be that of an image that an earlier pass has written out.
@@ -109,8 +112,15 @@ func (d delivery) ownCommand(c seen) []string {
 }
 
 // checkCommand expects the program before the container's own command, or before the image's entrypoint; or, for files, the
-// command as it was before any pass of ours.
+// command as it was before any pass of ours. It expects no word of ours among the args.
 func (d delivery) checkCommand(c seen, was, is fields) error {
+	if args, wasWrapped := unwrapped(c.Args); wasWrapped {
+		if err := checkWords("args", is["args"], args); err != nil {
+			return err
+		}
+	} else if err := sameBut("container "+c.Name, fields{"args": was["args"]}, fields{"args": is["args"]}); err != nil {
+		return err
+	}
 	own := d.ownCommand(c)
 	if !d.env && slices.Equal(own, c.Command) {
 		return sameBut("container "+c.Name, fields{"command": was["command"]}, fields{"command": is["command"]})
@@ -122,14 +132,18 @@ func (d delivery) checkCommand(c seen, was, is fields) error {
 	if d.env {
 		expected = append(slices.Clone(wrapper), own...)
 	}
+	return checkWords("command", is["command"], expected)
+}
+
+func checkWords(what string, text json.RawMessage, expected []string) error {
 	var found []string
-	if text := is["command"]; len(text) > 0 {
+	if len(text) > 0 {
 		if err := json.Unmarshal(text, &found); err != nil {
-			return fmt.Errorf("reading the command: %w", err)
+			return fmt.Errorf("reading the %s: %w", what, err)
 		}
 	}
 	if !slices.Equal(found, expected) {
-		return fmt.Errorf("the command is %.1000q, expected %.1000q", found, expected)
+		return fmt.Errorf("the %s is %.1000q, expected %.1000q", what, found, expected)
 	}
 	return nil
 }

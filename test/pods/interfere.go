@@ -12,7 +12,8 @@ import (
 var interferences = []func(object, *inputs.Choices){
 	object.addContainer, object.addEnvFrom, object.addEnvFrom, object.describe, object.size, object.plant, object.plant,
 	object.addIdentity, object.addIdentity, object.addProxies, object.proxyFirst, object.override, object.addOption, object.writable, object.mirror, object.moveOurs,
-	object.spoilOurs, object.unwire, object.forgeStatus, object.resettle, object.redeliver, object.reverse,
+	object.spoilOurs, object.unwire, object.forgeStatus, object.resettle, object.redeliver, object.redeliver, object.reverse,
+	object.narrow, object.wrapForeign, object.wrapForeign,
 }
 
 // ours is the container that we added, or an object that is in no pod.
@@ -139,6 +140,28 @@ func (o object) redeliver(*inputs.Choices) {
 		o.annotations()[key] = "files"
 	} else {
 		o.annotations()[key] = "env"
+	}
+}
+
+// narrow asks for one container where there were several.
+func (o object) narrow(c *inputs.Choices) {
+	if all := o.wired(); len(all) > 0 {
+		o.annotations()["airflow-secrets/containers"] = inputs.Of(c, all...)["name"]
+	}
+}
+
+// wrapForeign puts another program before a container's command, as webhooks of secrets' stores do; some move all that was
+// there to the args.
+func (o object) wrapForeign(c *inputs.Choices) {
+	to := o.any(c)
+	command, _ := to["command"].([]any)
+	args, _ := to["args"].([]any)
+	switch {
+	case to["name"] == contract.ContainerName || len(command) == 0:
+	case c.OneIn(2):
+		to["command"], to["args"] = []any{"/vault/vault-env"}, append(slices.Clone(command), args...)
+	default:
+		to["command"] = append([]any{"/vault/vault-env"}, command...)
 	}
 }
 

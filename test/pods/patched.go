@@ -141,6 +141,7 @@ type seen struct {
 	Image         string    `json:"image"`
 	RestartPolicy string    `json:"restartPolicy"`
 	Command       []string  `json:"command"`
+	Args          []string  `json:"args"`
 	Env           []element `json:"env"`
 	VolumeMounts  []element `json:"volumeMounts"`
 }
@@ -159,10 +160,11 @@ func (s seen) isSide() bool    { return slices.Contains(sideNames, s.Name) }
 func (s seen) isAirflow() bool { return slices.Contains(airflowNames, s.Name) }
 func (s seen) isWired() bool {
 	_, wrapped := unwrapped(s.Command)
+	_, inArgs := unwrapped(s.Args)
 	runs := slices.ContainsFunc(s.VolumeMounts, func(e element) bool {
 		return e.Name == contract.ExecVolumeName && e.MountPath == contract.ExecDirectory
 	})
-	return slices.ContainsFunc(s.VolumeMounts, element.isOurMount) && (wrapped || slices.ContainsFunc(s.Env, func(e element) bool {
+	return slices.ContainsFunc(s.VolumeMounts, element.isOurMount) && (wrapped || inArgs || slices.ContainsFunc(s.Env, func(e element) bool {
 		return e.Name == contract.BackendEnv()[0].Backend && (e.Value == contract.LocalFilesystemBackend || runs && e.Value == "")
 	}))
 }
@@ -209,7 +211,7 @@ func checkContainers(was, is parts, d delivery) error {
 		}
 		gets := c.options(annotated)
 		got = append(got, gets)
-		errs = append(errs, d.checkWired(c, before, after, gets))
+		errs = append(errs, d.checkWired(c, before, after, gets), d.checkWorks(c, after, was, ours))
 	}
 	for i, c := range seenMain {
 		check(c, was.main[i], is.main[i], inMain(c))
@@ -217,7 +219,7 @@ func checkContainers(was, is parts, d delivery) error {
 	for i, c := range seenInit {
 		check(c, before[i], init[i], inInit(c))
 	}
-	errs = append(errs, d.checkOurs(ours), d.checkTold(seenMain, seenInit))
+	errs = append(errs, d.checkOurs(ours), d.checkTold(seenMain, seenInit), checkNames(d.config))
 	return errors.Join(append(errs, checkOptions(d.config, annotated, got), checkShared(d.config, was))...)
 }
 
@@ -240,7 +242,7 @@ func named(pod parts) []string {
 // may be what we have removed.
 func partsPlayed(named []string, main []seen) (inMain, inInit func(seen) bool) {
 	if len(named) > 0 {
-		listed := func(c seen) bool { return slices.Contains(named, c.Name) }
+		listed := func(c seen) bool { return slices.Contains(named, c.Name) || !c.isSide() && c.isWired() }
 		return listed, listed
 	}
 	main = slices.DeleteFunc(slices.Clone(main), seen.isSide)

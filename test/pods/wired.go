@@ -29,7 +29,7 @@ func (d delivery) checkWired(c seen, before, after json.RawMessage, gets options
 		return fmt.Errorf("reading container %s: %w", c.Name, err)
 	}
 	err := errors.Join(
-		sameBut("container "+c.Name, was, is, "env", "volumeMounts", "command"),
+		sameBut("container "+c.Name, was, is, "env", "volumeMounts", "command", "args"),
 		d.checkCommand(c, was, is),
 		d.checkEnv(elements(was["env"]), elements(is["env"]), gets),
 		d.checkMounts(elements(was["volumeMounts"]), elements(is["volumeMounts"])),
