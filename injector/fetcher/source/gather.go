@@ -79,8 +79,7 @@ func Gather(ctx context.Context, c contract.Config, log *slog.Logger) (Found, er
 	for _, s := range sessions {
 		s.close()
 	}
-	found.Calls = shared.calls
-	found.Keys = slices.Sorted(maps.Keys(shared.keys))
+	found.Calls, found.Keys = shared.told()
 	return found, err
 }
 

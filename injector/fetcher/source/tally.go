@@ -3,6 +3,8 @@ package source
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -47,6 +49,14 @@ func (t *tally) addKey(arn string) {
 		t.keys = map[string]bool{}
 	}
 	t.keys[arn] = true
+}
+
+// told is how often each operation was called, and the ARNs of the keys. They are copies: a call that the run gave up
+// waiting for may be counted after its end.
+func (t *tally) told() (calls map[string]int, keys []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.calls), slices.Sorted(maps.Keys(t.keys))
 }
 
 // count has each call of a client counted, once it is signed and about to be sent.
