@@ -48,7 +48,7 @@ const (
 	maxHeaders  = 8 << 10
 	// maxConnections bounds those that are open. An API server opens one for each review that it waits for, 200 by default
 	// (--max-mutating-requests-inflight), and keeps a few. More wait until another is closed.
-	maxConnections = 1024
+	maxConnections = 512
 	// idleLimit is how long a connection may wait for the next review.
 	idleLimit = 90 * time.Second
 	// readLimit bounds reading a request. It is what the API server itself waits where a webhook configuration names no
