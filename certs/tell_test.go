@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // told is a SelfMade that nothing runs, and its log.
@@ -69,5 +72,41 @@ func TestDroppedCertificatesAreToldOf(t *testing.T) {
 	r.stop()
 	if n := r.log.count("dropped a certificate from caBundle"); n != 2 || !strings.Contains(r.log.text.String(), live[maxBundle-1].Subject.CommonName) {
 		t.Errorf("told %d times, expected once for each webhook: %s", n, &r.log.text)
+	}
+}
+
+// Whatever undoes our writes, they come ten at once and then one a second.
+func TestWritesArePaced(t *testing.T) {
+	w, done := newWrites(), 0
+	for range 100 {
+		w.try(func() error { done++; return nil })
+		w.seen()
+	}
+	if done < 10 || done > 50 { // a machine that stalls lets some more through
+		t.Errorf("%d writes of a hundred, expected 10", done)
+	}
+}
+
+// A write to what has changed, has been made or is gone meanwhile is based on an old sight: it is looked at again, and
+// nothing is told.
+func TestWritesOfAnOldSight(t *testing.T) {
+	r := schema.GroupResource{Resource: "secrets"}
+	for _, err := range []error{apierrors.NewConflict(r, "x", nil), apierrors.NewAlreadyExists(r, "x"), apierrors.NewNotFound(r, "x")} {
+		s, log := told()
+		looked := 0
+		if got := s.refused(kindSecret, err, func() error { looked++; return nil }); !errors.Is(got, errChanged) || looked != 1 || log.count("") != 0 {
+			t.Errorf("%v: became %v, looked %d times, log %s", err, got, looked, &log.text)
+		}
+	}
+}
+
+// A leaf ends with the authority that has signed it.
+func TestLeafEndsWithItsAuthority(t *testing.T) {
+	a, err := newAuthority(noon, time.Hour)
+	must(t, err)
+	l, err := a.sign(noon, "x", 24*time.Hour)
+	must(t, err)
+	if l.certificate().NotAfter.After(a.certificate.NotAfter) {
+		t.Errorf("the leaf ends %v, its authority %v", l.certificate().NotAfter, a.certificate.NotAfter)
 	}
 }
