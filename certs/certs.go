@@ -17,7 +17,7 @@ var (
 		"When a certificate ends, in seconds since 1970: the one that is served (serving), and where it is self-made the authority that has signed it (ca).",
 		[]string{"certificate"}, nil)
 	readyMetric = prometheus.NewDesc("airflow_secrets_certificate_ready",
-		"1 where API servers would take the certificate that is served, else 0.", nil, nil)
+		"1 where API servers would take the certificate that is served, as far as is known: of one from files only that it is valid now. Else 0.", nil, nil)
 	contactMetric = prometheus.NewDesc("airflow_secrets_kubernetes_contact_timestamp_seconds",
 		"When an object was last read from the API server, in seconds since 1970; it is read every 90 seconds or sooner.",
 		[]string{"kind"}, nil)

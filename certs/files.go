@@ -3,6 +3,8 @@ package certs
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -23,8 +25,8 @@ const (
 // together, the last good one is served on. It never calls Kubernetes: caBundle is the business of whoever writes the files.
 type Files struct {
 	watcher *certwatcher.CertWatcher
-	// notAfter is that of the certificate loaded last.
-	notAfter atomic.Pointer[time.Time]
+	// loaded is the certificate loaded last.
+	loaded atomic.Pointer[x509.Certificate]
 }
 
 // FromFiles reads tls.crt and tls.key, both PEM, from a folder. Run then reads them again when they change.
@@ -36,7 +38,7 @@ func FromFiles(dir string, log *slog.Logger) (*Files, error) {
 	}
 	f := &Files{watcher: watcher}
 	watcher.RegisterCallback(func(c tls.Certificate) {
-		f.notAfter.Store(&c.Leaf.NotAfter)
+		f.loaded.Store(c.Leaf)
 		logCertificate(log, c, time.Now())
 	})
 	return f, nil
@@ -47,8 +49,21 @@ func (f *Files) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, er
 	return f.watcher.GetCertificate(hello)
 }
 
-// Ready returns nil: there is a certificate, and whether API servers trust it is not known here.
-func (f *Files) Ready() error { return nil }
+// Ready says why no API server would take the certificate now: it is not valid yet, or no more. Whether they trust it, and
+// whether it is for the Service's name, is not known here: caBundle is not looked at.
+func (f *Files) Ready() error { return validity(f.loaded.Load(), time.Now()) }
+
+func validity(c *x509.Certificate, now time.Time) error {
+	switch {
+	case c == nil:
+		return errors.New("no certificate is loaded yet")
+	case now.Before(c.NotBefore):
+		return fmt.Errorf("the certificate in %s is not valid before %s: look at this node's clock, or put a valid one there", certificateFile, c.NotBefore.UTC().Format(time.RFC3339))
+	case now.After(c.NotAfter):
+		return fmt.Errorf("the certificate in %s has expired at %s: renew it, it is read again when it changes", certificateFile, c.NotAfter.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
 
 // Run watches the files until ctx is done. An error says why they cannot be watched.
 func (f *Files) Run(ctx context.Context) error { return f.watcher.Start(ctx) }
@@ -61,8 +76,8 @@ func (f *Files) Describe(metrics chan<- *prometheus.Desc) {
 
 // Collect is for prometheus.Collector.
 func (f *Files) Collect(metrics chan<- prometheus.Metric) {
-	if t := f.notAfter.Load(); t != nil {
-		metrics <- gauge(expiryMetric, seconds(*t), "serving")
+	if c := f.loaded.Load(); c != nil {
+		metrics <- gauge(expiryMetric, seconds(c.NotAfter), "serving")
 	}
 	metrics <- gauge(readyMetric, oneIfNil(f.Ready()))
 }
@@ -70,10 +85,10 @@ func (f *Files) Collect(metrics chan<- prometheus.Metric) {
 // logCertificate tells of a certificate that was loaded. It is served even if it is not valid now: the files may be
 // replaced any time, and it is the API server's clock that decides.
 func logCertificate(log *slog.Logger, c tls.Certificate, now time.Time) {
-	validity := []any{"notBefore", c.Leaf.NotBefore, "notAfter", c.Leaf.NotAfter}
-	if !validAt(c.Leaf, now) {
-		log.Warn("the serving certificate is not valid now: the API server will refuse it until it is replaced", validity...)
+	times := []any{"notBefore", c.Leaf.NotBefore, "notAfter", c.Leaf.NotAfter}
+	if validity(c.Leaf, now) != nil {
+		log.Warn("the serving certificate is not valid now: the API server will refuse it until it is replaced", times...)
 		return
 	}
-	log.Info("serving certificate loaded", validity...)
+	log.Info("serving certificate loaded", times...)
 }

@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -10,12 +11,19 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // writePair writes a certificate and its key as whoever keeps files would.
 func writePair(t *testing.T, dir string) *leaf {
 	t.Helper()
-	l, err := placeholder(time.Now())
+	return writePairSigned(t, dir, time.Now())
+}
+
+func writePairSigned(t *testing.T, dir string, signed time.Time) *leaf {
+	t.Helper()
+	l, err := placeholder(signed)
 	must(t, err)
 	key, err := x509.MarshalPKCS8PrivateKey(l.served.PrivateKey)
 	must(t, err)
@@ -64,5 +72,39 @@ func TestWarnsOfACertificateThatIsNotValid(t *testing.T) {
 		if log.count(level) != 1 {
 			t.Errorf("%v from now: logged %q", shift, &log.text)
 		}
+	}
+}
+
+// A certificate from files is ready while it is valid, and says what to do when it is not.
+func TestFilesAreReadyWhileValid(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		signed time.Time // for an hour
+		says   string
+		metric float64
+	}{
+		{now, "", 1},
+		{now.Add(-2 * time.Hour), "has expired at", 0},
+		{now.Add(48 * time.Hour), "is not valid before", 0},
+	} {
+		dir := t.TempDir()
+		writePairSigned(t, dir, c.signed)
+		f, err := FromFiles(dir, slog.New(slog.DiscardHandler))
+		must(t, err)
+		if err := f.Ready(); (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%q: Ready is %v", c.says, err)
+		}
+		registry := prometheus.NewPedanticRegistry()
+		must(t, registry.Register(f))
+		families, err := registry.Gather()
+		must(t, err)
+		for _, family := range families {
+			if family.GetName() == "airflow_secrets_certificate_ready" && family.Metric[0].GetGauge().GetValue() != c.metric {
+				t.Errorf("%q: the metric is %v, expected %v", c.says, family.Metric[0].GetGauge().GetValue(), c.metric)
+			}
+		}
+		stopped, cancel := context.WithCancel(t.Context())
+		cancel()
+		must(t, f.Run(stopped)) // closes what watches the files
 	}
 }

@@ -85,7 +85,11 @@ func (s *SelfMade) reached(kind, name string, err error) bool {
 	}
 	s.contact[kind] = contact{last: before.last, err: err}
 	if before.err == nil {
-		s.o.Log.Error("reading from the API server fails, it is tried on; the certificate that is served stays valid meanwhile", "kind", kind, "name", name, "error", err.Error())
+		meanwhile := "no certificate that API servers take is served until then"
+		if s.sight.leaf != nil {
+			meanwhile = "the certificate that is served is kept and renewed meanwhile"
+		}
+		s.o.Log.Error("reading from the API server fails, it is tried on; "+meanwhile, "kind", kind, "name", name, "error", err.Error())
 	}
 	return false
 }

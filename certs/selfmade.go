@@ -63,6 +63,7 @@ type SelfMade struct {
 	configuration *admissionregistrationv1.MutatingWebhookConfiguration // as last seen; nil: not there
 	secretWrites  writes
 	bundleWrites  writes
+	failing       map[string]string // why writing fails, as told, by the kind of object
 
 	// What follows is asked for by others while Run goes on.
 	mutex   sync.Mutex
@@ -88,6 +89,7 @@ func New(o Options) (*SelfMade, error) {
 		secretWrites:   newWrites(),
 		bundleWrites:   newWrites(),
 		contact:        map[string]contact{},
+		failing:        map[string]string{},
 	}
 	s.placeholder, err = placeholder(time.Now())
 	return s, err

@@ -47,12 +47,26 @@ func (s *SelfMade) writeBundles(ctx context.Context, bundles map[int][]*x509.Cer
 			return err
 		})
 	}
+	s.written(kindConfiguration)
+	s.tellDropped(bundles)
 	var names []string
 	for _, c := range bundles[slices.Min(slices.Collect(maps.Keys(bundles)))] {
 		names = append(names, c.Subject.CommonName)
 	}
 	s.o.Log.Info("wrote caBundle", "configuration", s.o.Configuration, "webhooks", len(bundles), "authorities", names)
 	return nil
+}
+
+// tellDropped warns of valid certificates that caBundle had and has no room for now.
+func (s *SelfMade) tellDropped(bundles map[int][]*x509.Certificate) {
+	for i, w := range s.configuration.Webhooks {
+		for _, c := range parseBundle(w.ClientConfig.CABundle) {
+			if wanted, changed := bundles[i]; changed && !expired(c, wallClock()) && !contains(wanted, c) {
+				s.o.Log.Warn("dropped a certificate from caBundle, which has more than are kept: no serving certificate that it has signed is taken any more",
+					"webhook", w.Name, "authority", c.Subject.CommonName, "notAfter", c.NotAfter, "kept", maxBundle)
+			}
+		}
+	}
 }
 
 // writeSecret takes a step of the rotation.
@@ -68,6 +82,7 @@ func (s *SelfMade) writeSecret(ctx context.Context, now time.Time, step secretSt
 			return err
 		})
 	}
+	s.written(kindSecret)
 	s.o.Log.Info(string(step), "secret", s.o.Secret, "authority", ring.newest().name(), "notAfter", ring.newest().certificate.NotAfter)
 	return nil
 }
@@ -115,8 +130,19 @@ func (s *SelfMade) refused(kind string, err error, look func() error) error {
 		}
 		return err
 	}
-	s.o.Log.Error("writing to the API server fails, it is tried on", "kind", kind, "error", err.Error())
+	if s.failing[kind] != err.Error() { // an attempt every few seconds would fill the log
+		s.failing[kind] = err.Error()
+		s.o.Log.Error("writing to the API server fails, it is tried on", "kind", kind, "error", err.Error())
+	}
 	return err
+}
+
+// written tells that writing works again, if it did not.
+func (s *SelfMade) written(kind string) {
+	if s.failing[kind] != "" {
+		delete(s.failing, kind)
+		s.o.Log.Info("the API server takes writes again", "kind", kind)
+	}
 }
 
 // after is the keyring after a step.

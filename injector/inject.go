@@ -51,6 +51,9 @@ func (d Decision) Allowed() bool {
 // Decide reads one pod, as JSON, and says what to do with it. The namespace is the request's, since a pod made from a
 // template names none; so far nothing depends on it.
 func (in *Injector) Decide(raw []byte, _ string) Decision {
+	if excess := tooMany(raw); len(excess) > 0 {
+		return refused(excess...)
+	}
 	pod, wrong := readPod(raw)
 	if wrong != nil {
 		return refused(*wrong)

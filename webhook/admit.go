@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -19,12 +20,14 @@ type admission struct {
 	decide  func(pod []byte, namespace string) injector.Decision
 	metrics *metrics
 	log     *slog.Logger
-	// largeBodies has a place for each review in memory that is larger than an ordinary one.
+	// largeBodies has a place for each review in memory that is larger than an ordinary one, or whose answer is.
 	largeBodies chan struct{}
+	// deciding has a place for each review that is decoded, decided and answered in memory, whatever its size.
+	deciding chan struct{}
 }
 
 func newAdmission(decide func(pod []byte, namespace string) injector.Decision, m *metrics, log *slog.Logger) *admission {
-	return &admission{decide: decide, metrics: m, log: log, largeBodies: make(chan struct{}, maxLargeBodies)}
+	return &admission{decide: decide, metrics: m, log: log, largeBodies: make(chan struct{}, maxLargeBodies), deciding: make(chan struct{}, maxDeciding)}
 }
 
 // ServeHTTP answers every POST with HTTP 200 and an AdmissionReview, since the API server reads nothing else: any other
@@ -36,13 +39,19 @@ func (a *admission) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := &reviewed{began: time.Now()}
-	limit := ordinaryReview // without a place for a large one; it may still turn out not to be large
-	if release := a.reserve(r); release != nil {
-		defer release()
-		limit = maxReview
+	release := a.reserve(r.ContentLength)
+	body, err := readBody(r, limitOf(release))
+	text := a.answer(r.Context(), body, err, v)
+	if len(text) > ordinaryReview && release == nil {
+		if release = a.reserve(int64(len(text))); release == nil {
+			v.decision = refusal(crowded("answered"))
+			text = encodeAnswer(v)
+		}
 	}
-	a.review(r, limit, v)
-	a.reply(w, v)
+	if release != nil {
+		defer release()
+	}
+	a.reply(w, v, text)
 }
 
 // reviewed is one review on its way from request to log line.
@@ -50,16 +59,32 @@ type reviewed struct {
 	began    time.Time
 	request  admissionv1.AdmissionRequest // as much of it as could be read
 	decision injector.Decision
+	status   int32 // in the answer
+}
+
+// answer decides about a review that was read, or could not be, and encodes the answer. Only a few reviews are here at a
+// time; the others wait as the bytes that they came as, for as long as their client does and no longer than reading may take.
+func (a *admission) answer(ctx context.Context, body []byte, reading error, v *reviewed) []byte {
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	select {
+	case a.deciding <- struct{}{}:
+		defer func() { <-a.deciding }()
+		a.review(body, reading, v)
+	case <-ctx.Done():
+		v.request.UID = findUID(body)
+		v.decision = refusal(crowded("decided"))
+	}
+	return encodeAnswer(v)
 }
 
 // review reads a request and decides. Whatever goes wrong becomes a decision, a panic too.
-func (a *admission) review(r *http.Request, limit int, v *reviewed) {
+func (a *admission) review(body []byte, err error, v *reviewed) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			v.decision = a.recovered(cause)
 		}
 	}()
-	body, err := readBody(r, limit)
 	if err == nil {
 		err = decodeReview(body, &v.request)
 	}
@@ -88,11 +113,10 @@ func (a *admission) recovered(cause any) injector.Decision {
 }
 
 // reply writes the answer, counts it and logs it.
-func (a *admission) reply(w http.ResponseWriter, v *reviewed) {
-	answer, status := encodeAnswer(v)
+func (a *admission) reply(w http.ResponseWriter, v *reviewed, answer []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	_, err := w.Write(answer)
 	took := time.Since(v.began)
-	a.metrics.count(v.decision.Code, status, took)
-	a.logReview(v, status, took, err)
+	a.metrics.count(v.decision.Code, v.status, took)
+	a.logReview(v, took, err)
 }

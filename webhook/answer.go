@@ -21,19 +21,23 @@ const (
 	maxWarnings = 10
 )
 
-// encodeAnswer writes the answer to a review, and says which code is in it. A decision that cannot be written becomes
-// trouble of our own.
-func encodeAnswer(v *reviewed) (text []byte, status int32) {
+// maxPatch bounds a patch. What an API server can store of the pod that comes of it is less.
+const maxPatch = 3 << 20
+
+// encodeAnswer writes the answer to a review, and notes the status in it. A decision that cannot be written becomes a
+// refusal.
+func encodeAnswer(v *reviewed) []byte {
 	response, err := respond(v)
 	if err != nil {
-		v.decision = refusal(&contract.Error{Code: contract.Internal, Detail: "the patch cannot be encoded"})
+		v.decision = refusal(err)
 		response, _ = respond(v) // without operations nothing can fail
 	}
-	text, _ = json.Marshal(admissionv1.AdmissionReview{ // nor can this: strings, numbers and bytes
+	v.status = response.Result.Code
+	text, _ := json.Marshal(admissionv1.AdmissionReview{ // nor can this: strings, numbers and bytes
 		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
 		Response: response,
 	})
-	return text, response.Result.Code
+	return text
 }
 
 func respond(v *reviewed) (*admissionv1.AdmissionResponse, error) {
@@ -57,7 +61,10 @@ func respond(v *reviewed) (*admissionv1.AdmissionResponse, error) {
 	}
 	patch, err := json.Marshal(d.Operations)
 	if err != nil {
-		return nil, fmt.Errorf("encoding the patch: %w", err)
+		return nil, &contract.Error{Code: contract.Internal, Detail: "the patch cannot be encoded"}
+	}
+	if len(patch) > maxPatch {
+		return nil, &contract.Error{Code: contract.InvalidPod, Detail: fmt.Sprintf("what it would be given takes %d bytes, the limit is %d", len(patch), maxPatch)}
 	}
 	jsonPatch := admissionv1.PatchTypeJSONPatch
 	response.Patch, response.PatchType = patch, &jsonPatch

@@ -13,12 +13,12 @@ const maxLogged = 253
 
 // logReview writes one line about a review. Of the object in it only the name, or what it will be made from, is told:
 // Airflow 3 puts its token into the pod's args.
-func (a *admission) logReview(v *reviewed, status int32, took time.Duration, writing error) {
+func (a *admission) logReview(v *reviewed, took time.Duration, writing error) {
 	level := slog.LevelInfo
 	switch {
-	case status == http.StatusInternalServerError:
+	case v.status == http.StatusInternalServerError:
 		level = slog.LevelError
-	case status != http.StatusOK || writing != nil:
+	case v.status != http.StatusOK || writing != nil:
 		level = slog.LevelWarn
 	}
 	if !a.log.Enabled(context.Background(), level) {
@@ -34,12 +34,12 @@ func (a *admission) logReview(v *reviewed, status int32, took time.Duration, wri
 		name,
 		slog.String("operation", clip(string(v.request.Operation), maxLogged)),
 		slog.String("code", string(v.decision.Code)),
-		slog.Int("status", int(status)),
+		slog.Int("status", int(v.status)),
 		slog.Int("patchOperations", len(v.decision.Operations)),
 		slog.Int("warnings", len(v.decision.Warnings)),
 		slog.Float64("milliseconds", float64(took.Microseconds())/1000),
 	}
-	if status != http.StatusOK {
+	if v.status != http.StatusOK {
 		fields = append(fields, slog.String("message", oneLine(v.decision.Message)))
 	}
 	if writing != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
@@ -75,17 +76,16 @@ func serveMetrics(host string, port int) (*part, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(ctrlmetrics.Registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
-	server := &http.Server{
-		Handler:        mux,
-		ReadTimeout:    readLimit,
-		WriteTimeout:   exchangeLimit,
-		IdleTimeout:    idleLimit,
-		MaxHeaderBytes: maxHeaders,
-	}
-	p := start("serving metrics on "+address, func(ctx context.Context) error { return serveUntil(ctx, server, listener, scrapeLimit) })
+	server := newServer(bounded(mux))
+	server.SetKeepAlivesEnabled(false) // a scrape a minute gains nothing by them
+	limited := netutil.LimitListener(listener, maxScrapers)
+	p := start("serving metrics on "+address, func(ctx context.Context) error { return serveUntil(ctx, server, limited, scrapeLimit) })
 	p.address = address
 	return p, nil
 }
+
+// maxScrapers bounds connections for metrics. Few scrape, each by one connection; more wait until another is closed.
+const maxScrapers = 64
 
 // scrapeLimit bounds how long a scrape holds the stop. The next process can be scraped.
 const scrapeLimit = time.Second

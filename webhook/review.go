@@ -10,6 +10,8 @@ import (
 	"net/http"
 
 	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-secrets/airflow-secrets/injector"
@@ -22,19 +24,23 @@ const (
 	// takes as an object), since defaults and other webhooks add to a pod before it comes here, and 1 MiB for the rest of
 	// the review. A review of a creation holds one object, so none that an API server sends is larger.
 	maxReview = 7 << 20
-	// ordinaryReview is several times the review of a large Airflow pod. Reading one costs about what its TLS connection
-	// costs, so their number needs no limit of its own.
+	// ordinaryReview is several times the review of a large Airflow pod. Holding one, or its answer, costs about what its
+	// TLS connection costs, so their number needs no limit of its own.
 	ordinaryReview = 64 << 10
 	// maxLargeBodies is how many larger ones may be in memory at once.
 	maxLargeBodies = 4
+	// maxDeciding is how many may be decoded and decided at once, of any size: a pod as objects takes many times its bytes.
+	// A review takes about a millisecond of a processor, so more would gain little.
+	maxDeciding = 4
 	// glance is how far into a document a single field is looked for.
 	glance = 64 << 10
 )
 
-// reserve takes a place for a review that may be larger than an ordinary one, without waiting: a scheduler waits for
-// the answer. It returns the function that gives the place back, or nil where none is needed or free.
-func (a *admission) reserve(r *http.Request) func() {
-	if r.ContentLength >= 0 && r.ContentLength <= ordinaryReview {
+// reserve takes a place for a review or an answer that may be larger than an ordinary one (-1: nobody knows), without
+// waiting: a scheduler waits for the answer. It returns the function that gives the place back, or nil where none is needed
+// or free.
+func (a *admission) reserve(size int64) func() {
+	if size >= 0 && size <= ordinaryReview {
 		return nil
 	}
 	select {
@@ -43,6 +49,19 @@ func (a *admission) reserve(r *http.Request) func() {
 	default:
 		return nil
 	}
+}
+
+// limitOf says how much of a review is read. Without a place for a large one it may still turn out not to be large.
+func limitOf(release func()) int {
+	if release != nil {
+		return maxReview
+	}
+	return ordinaryReview
+}
+
+// crowded is the refusal of what others leave no room for now.
+func crowded(done string) error {
+	return &contract.Error{Code: contract.Internal, Detail: "too many reviews are being " + done + " already, try again"}
 }
 
 // readBody reads the whole of a review. With an error it returns as much as it has read.
@@ -74,12 +93,29 @@ func isJSON(contentType string) bool {
 	return err == nil && mediaType == "application/json"
 }
 
+// read is what is decoded of a request. The rest, such as the groups of the user, may be as long as the whole review and
+// take many times its bytes.
+type read struct {
+	UID         types.UID                   `json:"uid"`
+	Resource    metav1.GroupVersionResource `json:"resource"`
+	SubResource string                      `json:"subResource"`
+	Name        string                      `json:"name"`
+	Namespace   string                      `json:"namespace"`
+	Operation   admissionv1.Operation       `json:"operation"`
+	Object      runtime.RawExtension        `json:"object"`
+	DryRun      *bool                       `json:"dryRun"`
+}
+
 // decodeReview reads a review's request, with an error as much of it as there is. The object in it stays as it came.
 func decodeReview(body []byte, request *admissionv1.AdmissionRequest) error {
-	var review admissionv1.AdmissionReview
+	var review struct {
+		metav1.TypeMeta
+		Request *read `json:"request"`
+	}
 	err := json.Unmarshal(body, &review)
-	if review.Request != nil {
-		*request = *review.Request
+	if r := review.Request; r != nil {
+		*request = admissionv1.AdmissionRequest{UID: r.UID, Resource: r.Resource, SubResource: r.SubResource, Name: r.Name,
+			Namespace: r.Namespace, Operation: r.Operation, Object: r.Object}
 	}
 	switch {
 	case err != nil:

@@ -48,9 +48,9 @@ const (
 	maxHeaders  = 8 << 10
 	// maxConnections bounds those that are open. An API server opens one for each review that it waits for, 200 by default
 	// (--max-mutating-requests-inflight), and keeps a few. More wait until another is closed.
-	maxConnections = 1024
-	// idleLimit is how long a connection may wait for the next review.
-	idleLimit = 90 * time.Second
+	maxConnections = 512
+	// idleLimit is how long a connection may wait for the next review. API servers keep theirs longer, and open another one.
+	idleLimit = 30 * time.Second
 	// readLimit bounds reading a request. It is what the API server itself waits where a webhook configuration names no
 	// timeoutSeconds.
 	readLimit = 10 * time.Second
@@ -107,26 +107,26 @@ func Run(ctx context.Context, o Options) (err error) {
 // the limits are our own, since its server takes a megabyte of headers, for 32 seconds, on any number of connections.
 func serveReviews(o Options, t *traffic, reviews http.Handler) (*part, error) {
 	mux := http.NewServeMux()
-	mux.Handle("GET /healthz", bounded(http.HandlerFunc(healthz)))
-	mux.Handle("GET /readyz", bounded(http.HandlerFunc(t.readyz)))
+	mux.HandleFunc("GET /healthz", healthz)
+	mux.HandleFunc("GET /readyz", t.readyz)
 	hooks := ctrlwebhook.NewServer(ctrlwebhook.Options{WebhookMux: mux})
-	hooks.Register("/mutate", bounded(t.watched(reviews)))
+	hooks.Register("/mutate", t.watched(reviews))
 
 	listener, err := net.Listen("tcp", net.JoinHostPort(o.Host, strconv.Itoa(o.Port)))
 	if err != nil {
 		return nil, fmt.Errorf("listening for reviews: %w; see --host and --port", err)
 	}
-	server := &http.Server{
-		Handler:           hooks.WebhookMux(),
-		ReadHeaderTimeout: headerLimit,
-		IdleTimeout:       idleLimit,
-		MaxHeaderBytes:    maxHeaders,
-	}
+	server := newServer(bounded(hooks.WebhookMux())) // all of it: what the mux itself answers may have a body that never comes
 	secured := tls.NewListener(netutil.LimitListener(listener, maxConnections), o.tlsConfig())
 	address := listener.Addr().String()
 	p := start("serving reviews on "+address, func(ctx context.Context) error { return serveUntil(ctx, server, secured, exchangeLimit) })
 	p.address = address
 	return p, nil
+}
+
+// newServer has the limits on connections that both ports have.
+func newServer(handler http.Handler) *http.Server {
+	return &http.Server{Handler: handler, ReadHeaderTimeout: headerLimit, IdleTimeout: idleLimit, MaxHeaderBytes: maxHeaders}
 }
 
 // bounded gives every exchange its deadlines, for clients that send or read too slowly.

@@ -86,7 +86,10 @@ const (
 	exitUsage  = 2
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	limitMemory(memoryLimitFile)
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // run is the command: what it was told goes in, its exit code comes out.
 func run(args []string, stdout, stderr io.Writer) int {

@@ -100,7 +100,7 @@ var outcomes = []struct {
 	{"an admission refuses the pod", NoAirflowContainer, "no container of the pod can be told to run Airflow"},
 	{"an admission refuses the pod", NameInUse, "the pod uses a name that airflow-secrets needs"},
 	{"an admission refuses the pod", InvalidReview, "the request is not an AdmissionReview of admission.k8s.io/v1"},
-	{"an admission refuses the pod", ReviewTooLarge, "the review is larger than the API server ever sends"},
+	{"an admission refuses the pod", ReviewTooLarge, "the review is larger than the webhook reads: make the pod smaller, or ask what other webhooks add to it"},
 	{"an admission refuses the pod", Internal, "airflow-secrets itself failed, which is no fault of the pod"},
 	{"a fetch ends", Fetched, "the secrets were written"},
 	{"a fetch ends", InvalidConfig, "the configuration of the fetcher cannot be read: recreate the pod, so that the webhook writes it anew"},
