@@ -40,18 +40,21 @@ func rotation(ctx context.Context, c *e2e.Cluster) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := lengthen(ctx, c); err != nil {
-		return "", fmt.Errorf("giving certificates their usual lives again: %w", err)
+	if err := upgrade(ctx, c, append(short(), "--set", "podLabels.upgraded=yes")...); err != nil {
+		return "", err
 	}
 	t.end()
 	o := t.since(began)
+	if err := lengthen(ctx, c); err != nil {
+		return "", fmt.Errorf("giving certificates their usual lives again: %w", err)
+	}
 	return fmt.Sprintf("%v, through %d authorities and %d serving certificates, a rolling restart and an upgrade by helm", o, len(seen.authorities), len(seen.leaves)), o.judge(0)
 }
 
 // shorten gives certificates lives of seconds. An authority that is there keeps the life that it was made with, so it is
 // deleted: once the replicas of before are gone, which would make the next one as they know it.
 func shorten(ctx context.Context, c *e2e.Cluster, namespace string) error {
-	if err := upgrade(ctx, c, "--set", "certificates.caValidity="+inSeconds(caValidity), "--set", "certificates.leafValidity="+inSeconds(leafValidity)); err != nil {
+	if err := upgrade(ctx, c, short()...); err != nil {
 		return err
 	}
 	if err := noneStops(ctx, c); err != nil {
@@ -72,10 +75,16 @@ func shorten(ctx context.Context, c *e2e.Cluster, namespace string) error {
 	})
 }
 
+// short are the values for these lives.
+func short() []string {
+	return []string{"--set", "certificates.caValidity=" + inSeconds(caValidity), "--set", "certificates.leafValidity=" + inSeconds(leafValidity)}
+}
+
 func inSeconds(d time.Duration) string { return fmt.Sprintf("%.0fs", d.Seconds()) }
 
 // lengthen upgrades to the chart's own values, and waits until every replica serves a certificate of that length: one that
-// the next authority has signed, since none outlives its own.
+// the next authority has signed, since none outlives its own. Nobody may need the webhook meanwhile: before an authority
+// signs, replicas wait as long as suits lives of days, by when the one of seconds is over.
 func lengthen(ctx context.Context, c *e2e.Cluster) error {
 	if err := upgrade(ctx, c); err != nil {
 		return err
