@@ -161,6 +161,22 @@ func TestImages(t *testing.T) {
 	}
 }
 
+// TestUserOfHelmTest holds the pod of `helm test` to a user that is not root, and to none where OpenShift chooses.
+func TestUserOfHelmTest(t *testing.T) {
+	user := func(args ...string) *int64 {
+		return get[corev1.Pod](t, render(t, args...), "Pod airflow-secrets-test").Spec.SecurityContext.RunAsUser
+	}
+	if given := user(); given == nil || *given != 65532 {
+		t.Errorf("the user is %v, expected 65532", given)
+	}
+	if given := user("--set", "test.runAsUser=1000650000"); given == nil || *given != 1000650000 { // as OpenShift numbers them
+		t.Errorf("the user is %v, expected 1000650000", given)
+	}
+	if given := user("--set", "test.runAsUser=null"); given != nil {
+		t.Errorf("the user is %d, expected none", *given)
+	}
+}
+
 // TestNoMetrics wants the port gone everywhere, not just from the webhook.
 func TestNoMetrics(t *testing.T) {
 	for key, m := range with(t, "unmonitored") {

@@ -167,7 +167,9 @@ func schemaOf(all []value) ([]byte, error) {
 // isNeeded says whether no template could do without the value: null, by which Helm takes a default away, is then a mistake.
 // Where the default is empty, null is the same.
 func (v value) isNeeded() bool {
-	return !slices.Contains([]any{"object", "array"}, v.schema["type"]) && !slices.Contains([]string{`""`, "null"}, v.fallback)
+	types, several := v.schema["type"].([]any)
+	nothing := several && slices.Contains(types, "null")
+	return !nothing && !slices.Contains([]any{"object", "array"}, v.schema["type"]) && v.fallback != `""`
 }
 
 // require makes a property of an object one that must be there.
