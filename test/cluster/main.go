@@ -128,6 +128,11 @@ func prove(ctx context.Context, out io.Writer, a asked, checks []e2e.Check) (err
 		defer cancel()
 	}
 	if !a.bare {
+		stop, failed := c.KeepLogs(ctx)
+		if failed != nil {
+			return failed
+		}
+		defer stop()
 		err = e2e.Run(ctx, out, c, checks)
 	}
 	if (a.keep || a.bare) && ctx.Err() == nil {

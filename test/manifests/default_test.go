@@ -103,12 +103,15 @@ func TestConfiguration(t *testing.T) {
 		*w.SideEffects != admissionv1.SideEffectClassNone || *w.MatchPolicy != admissionv1.Equivalent || w.ObjectSelector != nil {
 		t.Errorf("the webhook is %v", w)
 	}
-	var excluded []string
-	for _, r := range w.NamespaceSelector.MatchExpressions {
-		excluded = append(excluded, r.Values...)
-	}
-	if !slices.Equal(excluded, []string{"kube-system", namespace}) {
-		t.Errorf("the namespaces left out are %v", excluded)
+	for _, own := range []string{namespace, "elsewhere"} {
+		w := get[admissionv1.MutatingWebhookConfiguration](t, render(t, "--namespace", own), "MutatingWebhookConfiguration airflow-secrets").Webhooks[0]
+		var excluded []string
+		for _, r := range w.NamespaceSelector.MatchExpressions {
+			excluded = append(excluded, r.Values...)
+		}
+		if !slices.Equal(excluded, []string{"kube-system", own}) {
+			t.Errorf("the namespaces left out in %s are %v", own, excluded)
+		}
 	}
 }
 

@@ -87,6 +87,36 @@ var refusals = []struct {
 	{[]string{"drainPeriod=5"}, []string{"drainPeriod"}},
 	{[]string{"certificates.secretName=a", "certificates.certManager.enabled=true"}, []string{"certificates.secretName and certificates.certManager.enabled are both set: choose one"}},
 	{[]string{"serviceAccount.create=false"}, []string{"serviceAccount.name is empty and serviceAccount.create is false"}},
+	{[]string{"drainPeriod=61s", "terminationGracePeriodSeconds=600"}, []string{"drainPeriod is 61s, expected 1m at most"}},
+	{[]string{"drainPeriod=10s1ms"}, []string{"terminationGracePeriodSeconds is 45, expected three times drainPeriod (10s1ms) and 15 more"}},
+	{[]string{"certificates.leafValidity=4s999ms"}, []string{"certificates.leafValidity is 4s999ms, expected 5s or more"}},
+	{[]string{"certificates.caValidity=71h59m"}, []string{"certificates.caValidity is 71h59m, expected three times certificates.leafValidity (24h) or more"}},
+	{[]string{"port=8080"}, []string{"port and metrics.port are both 8080: expected two ports"}},
+	{[]string{"metrics.port=0", "metrics.serviceMonitor.enabled=true"}, []string{"metrics.port is 0, so there is nothing"}},
+	{[]string{"metrics.port=0", "metrics.podMonitor.enabled=true"}, []string{"metrics.port is 0, so there is nothing"}},
+	{[]string{`podLabels.app\.kubernetes\.io/name=x`}, []string{"podLabels has the label app.kubernetes.io/name, which the chart sets: leave it out"}},
+	{[]string{`commonLabels.app\.kubernetes\.io/instance=x`}, []string{"commonLabels has the label app.kubernetes.io/instance"}},
+	{[]string{"fullnameOverride=My_Webhook"}, []string{`the objects would be named "My_Webhook": set fullnameOverride`}},
+	{[]string{"drainPeriod=null"}, []string{"missing property 'drainPeriod'"}},
+	{[]string{"fullnameOverride=1st"}, []string{`the objects would be named "1st"`}},
+}
+
+// TestLimitsAreAllowed holds what is refused to the limit itself, and to the ways of certificates that it is about.
+func TestLimitsAreAllowed(t *testing.T) {
+	for _, values := range []string{
+		"drainPeriod=1m,terminationGracePeriodSeconds=195", "drainPeriod=10s", "certificates.leafValidity=5s,certificates.caValidity=15s",
+		"certificates.caValidity=72h", "certificates.secretName=own,certificates.leafValidity=1s", "metrics.port=0", "fullnameOverride=a",
+		"webhook.namespaceSelector=null", "defaults=null", "locked=null", "startupProbe=null", "resources=null", "priorityClassName=null", "podLabels.team=a,commonLabels.team=b",
+	} {
+		for _, major := range helm.Majors() {
+			text, err := template(t, major, "--set", values)
+			if err != nil {
+				t.Errorf("%s: %v", values, err)
+				continue
+			}
+			parse(t, text)
+		}
+	}
 }
 
 // TestMistakesAreRefused holds both majors to saying which value is wrong and what is expected.

@@ -161,6 +161,22 @@ func TestImages(t *testing.T) {
 	}
 }
 
+// TestUserOfHelmTest holds the pod of `helm test` to a user that is not root, and to none where OpenShift chooses.
+func TestUserOfHelmTest(t *testing.T) {
+	user := func(args ...string) *int64 {
+		return get[corev1.Pod](t, render(t, args...), "Pod airflow-secrets-test").Spec.SecurityContext.RunAsUser
+	}
+	if given := user(); given == nil || *given != 65532 {
+		t.Errorf("the user is %v, expected 65532", given)
+	}
+	if given := user("--set", "test.runAsUser=1000650000"); given == nil || *given != 1000650000 { // as OpenShift numbers them
+		t.Errorf("the user is %v, expected 1000650000", given)
+	}
+	if given := user("--set", "test.runAsUser=null"); given != nil {
+		t.Errorf("the user is %d, expected none", *given)
+	}
+}
+
 // TestNoMetrics wants the port gone everywhere, not just from the webhook.
 func TestNoMetrics(t *testing.T) {
 	for key, m := range with(t, "unmonitored") {
@@ -178,6 +194,20 @@ func TestMonitors(t *testing.T) {
 			t.Errorf("%s has the labels %v", key, all[key].Metadata.Labels)
 		}
 	}
+	page := read(t, root+"/docs/operations.md")
+	for alert, expression := range alerts(t, all) {
+		if !strings.Contains(page, "`"+alert+"`") {
+			t.Errorf("docs/operations.md does not explain %s", alert)
+		}
+		if strings.Count(expression, "(") != strings.Count(expression, ")") || strings.Contains(expression, "{ ") {
+			t.Errorf("%s: %s", alert, expression)
+		}
+	}
+}
+
+// alerts are the expressions of the rules by the names of the alerts.
+func alerts(t *testing.T, all objects) map[string]string {
+	t.Helper()
 	var rule struct {
 		Spec struct {
 			Groups []struct {
@@ -188,14 +218,26 @@ func TestMonitors(t *testing.T) {
 	if err := yaml.Unmarshal(all["PrometheusRule airflow-secrets"].text, &rule); err != nil {
 		t.Fatal(err)
 	}
-	page := read(t, root+"/docs/operations.md")
+	found := map[string]string{}
 	for _, r := range rule.Spec.Groups[0].Rules {
-		if !strings.Contains(page, "`"+r.Alert+"`") {
-			t.Errorf("docs/operations.md does not explain %s", r.Alert)
-		}
-		if strings.Count(r.Expr, "(") != strings.Count(r.Expr, ")") || strings.Contains(r.Expr, "{ ") {
-			t.Errorf("%s: %s", r.Alert, r.Expr)
-		}
+		found[r.Alert] = r.Expr
+	}
+	return found
+}
+
+// TestAlertsOfTheAuthority holds the alerts on a rotation that fails to where there is one, and to the life that it is about.
+func TestAlertsOfTheAuthority(t *testing.T) {
+	const rules = "metrics.rules.enabled=true"
+	made := alerts(t, render(t, "--set", rules+",certificates.caValidity=1h30m,certificates.leafValidity=30m"))
+	if e := made["AirflowSecretsNotRotated"]; !strings.Contains(e, `certificate="ca"`) || !strings.HasSuffix(e, " < 900") {
+		t.Errorf("the authority of 90 minutes is watched by %q, expected a sixth of that", e)
+	}
+	if e := made["AirflowSecretsOutOfTouch"]; !strings.Contains(e, "airflow_secrets_kubernetes_contact_timestamp_seconds") {
+		t.Errorf("the contact is watched by %q", e)
+	}
+	given := alerts(t, render(t, "--set", rules+",certificates.secretName=own"))
+	if given["AirflowSecretsNotRotated"]+given["AirflowSecretsOutOfTouch"] != "" || given["AirflowSecretsExpiring"] == "" {
+		t.Errorf("with certificates from files the alerts are %v", given)
 	}
 }
 

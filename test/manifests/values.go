@@ -150,12 +150,34 @@ func schemaOf(all []value) ([]byte, error) {
 			if properties[section] == nil {
 				properties[section] = object()
 			}
+			if v.isNeeded() {
+				require(at, section)
+			}
 			at = properties[section].(map[string]any)
+		}
+		if v.isNeeded() {
+			require(at, v.path[len(v.path)-1])
 		}
 		at["properties"].(map[string]any)[v.path[len(v.path)-1]] = v.schema
 	}
 	text, err := json.MarshalIndent(root, "", "  ")
 	return append(text, '\n'), err
+}
+
+// isNeeded says whether no template could do without the value: null, by which Helm takes a default away, is then a mistake.
+// Where the default is empty, null is the same.
+func (v value) isNeeded() bool {
+	types, several := v.schema["type"].([]any)
+	nothing := several && slices.Contains(types, "null")
+	return !nothing && !slices.Contains([]any{"object", "array"}, v.schema["type"]) && v.fallback != `""`
+}
+
+// require makes a property of an object one that must be there.
+func require(object map[string]any, property string) {
+	required, _ := object["required"].([]string)
+	if !slices.Contains(required, property) {
+		object["required"] = append(required, property)
+	}
 }
 
 func object() map[string]any {

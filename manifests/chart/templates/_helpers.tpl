@@ -54,7 +54,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* The file of --defaults. Its checksum is an annotation of the pods, since the webhook reads it at its start. */}}
 {{- define "airflow-secrets.defaults" -}}
-{{- merge (dict "locked" .Values.locked) .Values.defaults | toYaml -}}
+{{- merge (dict "locked" (default list .Values.locked)) (default dict .Values.defaults) | toYaml -}}
 {{- end -}}
 
 {{- define "airflow-secrets.configuration" -}}
@@ -84,7 +84,52 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{/* The webhook's own namespace is never looked at, whatever the values say: after an outage nothing could start it again. */}}
 {{- define "airflow-secrets.namespaceSelector" -}}
 {{- $own := dict "key" "kubernetes.io/metadata.name" "operator" "NotIn" "values" (list .Release.Namespace) -}}
-{{- $selector := deepCopy .Values.webhook.namespaceSelector -}}
+{{- $selector := deepCopy (default dict .Values.webhook.namespaceSelector) -}}
 {{- $_ := set $selector "matchExpressions" (append ($selector.matchExpressions | default list) $own) -}}
 {{- toYaml $selector -}}
+{{- end -}}
+
+{{/* A duration, such as 1h30m, in milliseconds. */}}
+{{- define "airflow-secrets.milliseconds" -}}
+{{- $sum := 0 -}}
+{{- range regexFindAll "[0-9]+(ms|s|m|h)" . -1 -}}
+{{- $sum = add $sum (mul (regexFind "[0-9]+" . | atoi) (get (dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000) (regexFind "[a-z]+" .))) -}}
+{{- end -}}
+{{- $sum -}}
+{{- end -}}
+
+{{/* What the schema cannot say: values that do not go together. Without this they would break pods that start, or stop. */}}
+{{- define "airflow-secrets.check" -}}
+{{- $name := include "airflow-secrets.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "the objects would be named %q: set fullnameOverride to small letters, digits and hyphens, a letter first" $name) -}}
+{{- end -}}
+{{- $drain := include "airflow-secrets.milliseconds" .Values.drainPeriod | int64 -}}
+{{- $grace := mul 1000 (int64 .Values.terminationGracePeriodSeconds) -}}
+{{- if gt $drain 60000 -}}
+{{- fail (printf "drainPeriod is %s, expected 1m at most" .Values.drainPeriod) -}}
+{{- else if gt (add (mul 3 $drain) 15000) $grace -}}
+{{- fail (printf "terminationGracePeriodSeconds is %v, expected three times drainPeriod (%s) and 15 more, or webhooks are killed while they answer" .Values.terminationGracePeriodSeconds .Values.drainPeriod) -}}
+{{- end -}}
+{{- if eq (include "airflow-secrets.certificates" .) "self" -}}
+{{- $leaf := include "airflow-secrets.milliseconds" .Values.certificates.leafValidity | int64 -}}
+{{- if lt $leaf 5000 -}}
+{{- fail (printf "certificates.leafValidity is %s, expected 5s or more" .Values.certificates.leafValidity) -}}
+{{- else if lt (include "airflow-secrets.milliseconds" .Values.certificates.caValidity | int64) (mul 3 $leaf) -}}
+{{- fail (printf "certificates.caValidity is %s, expected three times certificates.leafValidity (%s) or more" .Values.certificates.caValidity .Values.certificates.leafValidity) -}}
+{{- end -}}
+{{- end -}}
+{{- if eq (int .Values.port) (int .Values.metrics.port) -}}
+{{- fail (printf "port and metrics.port are both %v: expected two ports" .Values.port) -}}
+{{- end -}}
+{{- if and (not .Values.metrics.port) (or .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled) -}}
+{{- fail "metrics.port is 0, so there is nothing for metrics.serviceMonitor or metrics.podMonitor to scrape: set the port, or leave the monitors out" -}}
+{{- end -}}
+{{- range $values := list "commonLabels" "podLabels" -}}
+{{- range $label := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart" -}}
+{{- if hasKey (default dict (get $.Values $values)) $label -}}
+{{- fail (printf "%s has the label %s, which the chart sets: leave it out" $values $label) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}

@@ -1,11 +1,13 @@
 package checks
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +22,7 @@ import (
 const decoy = "d3coy-0f-the-c4nary"
 
 // canary looks for the value of every secret wherever it must not be: in all objects of all kinds, events among them, in
-// what the webhook and every init container of ours logged, and in etcd, with all that was ever written to it. What the
+// what every webhook and every init container of ours logged, and in etcd, with all that was ever written to it. What the
 // checks before have left is there to be found, and one more pod.
 func canary(ctx context.Context, c *e2e.Cluster) (string, error) {
 	const namespace = "e2e-canary"
@@ -40,7 +42,7 @@ func canary(ctx context.Context, c *e2e.Cluster) (string, error) {
 		return "", err
 	}
 	objects, logs, stored := map[string][]byte{}, map[string][]byte{}, map[string][]byte{}
-	if err := errors.Join(everyObject(ctx, api, objects), ourLogs(ctx, api, logs), etcdFiles(c, stored)); err != nil {
+	if err := errors.Join(everyObject(ctx, api, objects), injectedLogs(ctx, api, logs), keptLogs(c, logs), etcdFiles(c, stored)); err != nil {
 		return "", err
 	}
 	etcd := "etcd left out, since the cluster is not ours"
@@ -120,16 +122,15 @@ func getJSON(ctx context.Context, api *e2e.API, path string, into any) error {
 	return json.Unmarshal(answer, into)
 }
 
-// ourLogs reads the log of every container of ours, injected or installed.
-func ourLogs(ctx context.Context, api *e2e.API, places map[string][]byte) error {
+// injectedLogs reads the log of every container that the webhook has put into a pod.
+func injectedLogs(ctx context.Context, api *e2e.API, places map[string][]byte) error {
 	var pods corev1.PodList
 	if err := getJSON(ctx, api, "/api/v1/pods", &pods); err != nil {
 		return err
 	}
 	for _, pod := range pods.Items {
 		for _, container := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-			ours := pod.Namespace == e2e.Release || strings.HasPrefix(container.Name, "airflow-secrets")
-			if !ours || container.State.Waiting != nil {
+			if !strings.HasPrefix(container.Name, "airflow-secrets") || container.State.Waiting != nil {
 				continue
 			}
 			path := fmt.Sprintf("/api/v1/namespaces/%s/pods/%s/log?container=%s", pod.Namespace, pod.Name, container.Name)
@@ -139,6 +140,23 @@ func ourLogs(ctx context.Context, api *e2e.API, places map[string][]byte) error 
 			}
 		}
 	}
+	return nil
+}
+
+// keptLogs are those of all webhooks there have been, of the replicas that the checks have replaced and killed as well. They
+// must tell of the first pod that was reviewed and of the last, or something is missing between.
+func keptLogs(c *e2e.Cluster, places map[string][]byte) error {
+	logs, err := c.KeptLogs()
+	if err != nil {
+		return err
+	}
+	for _, namespace := range []string{"e2e-install", "e2e-canary"} {
+		reviewed := fmt.Appendf(nil, `"namespace":%q`, namespace)
+		if !slices.ContainsFunc(slices.Collect(maps.Values(logs)), func(log []byte) bool { return bytes.Contains(log, reviewed) }) {
+			return fmt.Errorf("no pod of %s is in any of the %d logs of the webhook that were kept", namespace, len(logs))
+		}
+	}
+	maps.Copy(places, logs)
 	return nil
 }
 

@@ -11,6 +11,10 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/e2e"
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/image"
 )
@@ -87,6 +91,28 @@ func TestOutcome(t *testing.T) {
 		o := (&traffic{answers: c.answers}).since(start)
 		if err := o.judge(c.longest); (err == nil) != c.ok || o.window != c.window {
 			t.Errorf("%s: %v with a window of %v, expected ok to be %v and %v", name, err, o.window, c.ok, c.window)
+		}
+	}
+}
+
+func TestExpectOthers(t *testing.T) {
+	pods := func(uids ...types.UID) (all []corev1.Pod) {
+		for _, uid := range uids {
+			all = append(all, corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: uid}})
+		}
+		return all
+	}
+	for name, c := range map[string]struct {
+		before, after []corev1.Pod
+		ok            bool
+	}{
+		"replaced":         {pods("a", "b"), pods("c", "d"), true},
+		"as before":        {pods("a", "b"), pods("a", "b"), false},
+		"one of them left": {pods("a", "b"), pods("c", "b"), false},
+		"none":             {pods("a", "b"), nil, false},
+	} {
+		if err := expectOthers(c.before, c.after); (err == nil) != c.ok {
+			t.Errorf("%s: %v, expected ok to be %v", name, err, c.ok)
 		}
 	}
 }

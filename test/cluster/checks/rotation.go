@@ -2,8 +2,12 @@ package checks
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/command"
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/e2e"
@@ -36,24 +40,31 @@ func rotation(ctx context.Context, c *e2e.Cluster) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := upgrade(ctx, c); err != nil {
+	if err := upgrade(ctx, c, append(short(), "--set", "podLabels.upgraded=yes")...); err != nil {
 		return "", err
 	}
 	t.end()
 	o := t.since(began)
+	if err := lengthen(ctx, c); err != nil {
+		return "", fmt.Errorf("giving certificates their usual lives again: %w", err)
+	}
 	return fmt.Sprintf("%v, through %d authorities and %d serving certificates, a rolling restart and an upgrade by helm", o, len(seen.authorities), len(seen.leaves)), o.judge(0)
 }
 
 // shorten gives certificates lives of seconds. An authority that is there keeps the life that it was made with, so it is
 // deleted: once the replicas of before are gone, which would make the next one as they know it.
 func shorten(ctx context.Context, c *e2e.Cluster, namespace string) error {
-	if err := upgrade(ctx, c, "--set", "certificates.caValidity="+inSeconds(caValidity), "--set", "certificates.leafValidity="+inSeconds(leafValidity)); err != nil {
+	if err := upgrade(ctx, c, short()...); err != nil {
 		return err
 	}
 	if err := noneStops(ctx, c); err != nil {
 		return err
 	}
-	if err := deleteSecret(ctx, c, nil); err != nil {
+	name, err := authoritySecret(ctx, c)
+	if err != nil {
+		return err
+	}
+	if _, err := c.Kubectl(ctx, "-n", e2e.Release, "delete", name); err != nil {
 		return err
 	}
 	return command.Until(ctx, time.Minute, func(ctx context.Context) error {
@@ -64,15 +75,70 @@ func shorten(ctx context.Context, c *e2e.Cluster, namespace string) error {
 	})
 }
 
+// short are the values for these lives.
+func short() []string {
+	return []string{"--set", "certificates.caValidity=" + inSeconds(caValidity), "--set", "certificates.leafValidity=" + inSeconds(leafValidity)}
+}
+
 func inSeconds(d time.Duration) string { return fmt.Sprintf("%.0fs", d.Seconds()) }
 
-// upgrade upgrades the release to values that are the chart's but for these, and waits until it is done.
+// lengthen upgrades to the chart's own values, and waits until every replica serves a certificate of that length: one that
+// the next authority has signed, since none outlives its own. Nobody may need the webhook meanwhile: before an authority
+// signs, replicas wait as long as suits lives of days, by when the one of seconds is over.
+func lengthen(ctx context.Context, c *e2e.Cluster) error {
+	if err := upgrade(ctx, c); err != nil {
+		return err
+	}
+	return command.Until(ctx, 3*caValidity, func(ctx context.Context) error {
+		pods, err := replicas(ctx, c)
+		if err != nil {
+			return err
+		}
+		for _, pod := range pods {
+			leaf, err := served(ctx, pod.Status.PodIP)
+			if err != nil {
+				return fmt.Errorf("asking %s for its certificate: %w", pod.Name, err)
+			}
+			if left := time.Until(leaf.NotAfter); left < time.Hour {
+				return fmt.Errorf("%s serves a certificate with %v left, expected one of the chart's leafValidity", pod.Name, left)
+			}
+		}
+		return nil
+	})
+}
+
+// upgrade upgrades the release to values that are the chart's but for these, and wants other pods once it is done: Helm
+// alone would take the last upgrade's values up again, and change nothing.
 func upgrade(ctx context.Context, c *e2e.Cluster, values ...string) error {
-	args := append([]string{"upgrade", e2e.Release, "manifests/chart", "--namespace", e2e.Release, "--wait", "--timeout", "2m"}, values...)
+	before, err := replicas(ctx, c)
+	if err != nil {
+		return err
+	}
+	args := append([]string{"upgrade", e2e.Release, "manifests/chart", "--namespace", e2e.Release, "--reset-values", "--wait", "--timeout", "2m"}, values...)
 	if _, err := c.Run(ctx, "helm", args...); err != nil {
 		return err
 	}
-	return rolledOut(ctx, c)
+	if err := rolledOut(ctx, c); err != nil {
+		return err
+	}
+	after, err := replicas(ctx, c)
+	if err != nil {
+		return err
+	}
+	return expectOthers(before, after)
+}
+
+// expectOthers wants none of the pods of before among those of after.
+func expectOthers(before, after []corev1.Pod) error {
+	if len(after) == 0 {
+		return errors.New("no replica is there after the upgrade")
+	}
+	for _, pod := range after {
+		if slices.ContainsFunc(before, func(old corev1.Pod) bool { return old.UID == pod.UID }) {
+			return fmt.Errorf("%s was there before the upgrade, expected it to be replaced", pod.Name)
+		}
+	}
+	return nil
 }
 
 func rolledOut(ctx context.Context, c *e2e.Cluster) error {
@@ -83,9 +149,11 @@ func rolledOut(ctx context.Context, c *e2e.Cluster) error {
 // noneStops waits until the replicas that an upgrade has replaced have drained and are gone.
 func noneStops(ctx context.Context, c *e2e.Cluster) error {
 	return command.Until(ctx, time.Minute, func(ctx context.Context) error {
-		stopping, err := c.Kubectl(ctx, "-n", e2e.Release, "get", "pods", "-o", `jsonpath={range .items[?(@.metadata.deletionTimestamp)]}{.metadata.name} {end}`)
-		if err == nil && stopping != "" {
-			err = fmt.Errorf("still stopping: %s", stopping)
+		pods, err := ourPods(ctx, c)
+		for _, pod := range pods {
+			if pod.DeletionTimestamp != nil {
+				return fmt.Errorf("%s is still stopping", pod.Name)
+			}
 		}
 		return err
 	})

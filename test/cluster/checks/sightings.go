@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -48,7 +49,7 @@ func (s sightings) look(ctx context.Context, api *e2e.API) error {
 	}
 	for _, pod := range pods.Items {
 		if leaf, err := served(ctx, pod.Status.PodIP); err == nil { // one that starts or stops serves none
-			s.leaves[sha256.Sum256(leaf)] = true
+			s.leaves[sha256.Sum256(leaf.Raw)] = true
 		}
 	}
 	return nil
@@ -67,7 +68,7 @@ func caBundle(ctx context.Context, api *e2e.API) ([]byte, error) {
 }
 
 // served is the certificate that a pod of ours serves.
-func served(ctx context.Context, address string) ([]byte, error) {
+func served(ctx context.Context, address string) (*x509.Certificate, error) {
 	dialer := tls.Dialer{NetDialer: &net.Dialer{Timeout: time.Second}, Config: &tls.Config{InsecureSkipVerify: true}} // only looked at
 	connection, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(address, webhookPort))
 	if err != nil {
@@ -78,5 +79,5 @@ func served(ctx context.Context, address string) ([]byte, error) {
 	if len(certificates) == 0 {
 		return nil, errors.New("no certificate")
 	}
-	return certificates[0].Raw, nil
+	return certificates[0], nil
 }
