@@ -65,17 +65,31 @@ type reviewed struct {
 // answer decides about a review that was read, or could not be, and encodes the answer. Only a few reviews are here at a
 // time; the others wait as the bytes that they came as, for as long as their client does and no longer than reading may take.
 func (a *admission) answer(ctx context.Context, body []byte, reading error, v *reviewed) []byte {
-	ctx, cancel := context.WithTimeout(ctx, readLimit)
-	defer cancel()
-	select {
-	case a.deciding <- struct{}{}:
+	if a.myTurn(ctx) {
 		defer func() { <-a.deciding }()
 		a.review(body, reading, v)
-	case <-ctx.Done():
+	} else {
 		v.request.UID = findUID(body)
 		v.decision = refusal(crowded("decided"))
 	}
 	return encodeAnswer(v)
+}
+
+// myTurn waits for a place, unless there is one: the client of a review that came too slowly has ended ctx, and is told so.
+func (a *admission) myTurn(ctx context.Context) bool {
+	select {
+	case a.deciding <- struct{}{}:
+		return true
+	default:
+	}
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	select {
+	case a.deciding <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // review reads a request and decides. Whatever goes wrong becomes a decision, a panic too.
