@@ -12,8 +12,30 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/command"
+	"github.com/airflow-secrets/airflow-secrets/test/cluster/e2e"
 	"github.com/airflow-secrets/airflow-secrets/test/migration"
 )
+
+// prepareCelery makes a place for Airflow 2: its image, the accounts of AWS, and DAGs that expect what is in them.
+func (r *runner) prepareCelery(ctx context.Context, c *e2e.Cluster, namespace string,
+	accountsOf func(page *migration.Page, namespace string) (store, expected, error)) (*place, error) {
+	if err := r.load(ctx, c, airflow2); err != nil {
+		return nil, err
+	}
+	page, err := migration.Read()
+	if err != nil {
+		return nil, err
+	}
+	accounts, want, err := accountsOf(page, namespace)
+	if err != nil {
+		return nil, err
+	}
+	p, err := open(ctx, c, namespace, accounts)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.putDAGs(ctx, want)
+}
 
 // startCelery starts the release of user B, with more annotations: a database and a broker, the chart's Secret and its pods,
 // one that migrates the database, the scheduler, the worker. The worker's is given as it was before admission.

@@ -34,23 +34,8 @@ const (
 // env has a Celery worker of each chart, with its secrets in the environment, execute a task. The release is user B's; the
 // official chart's worker takes what is in a queue of its own.
 func (r *runner) env(ctx context.Context, c *e2e.Cluster) (string, error) {
-	if err := r.load(ctx, c, airflow2); err != nil {
-		return "", err
-	}
-	const namespace = "e2e-env"
-	page, err := migration.Read()
+	p, err := r.prepareCelery(ctx, c, "e2e-env", accountsOfEnv)
 	if err != nil {
-		return "", err
-	}
-	accounts, want, err := accountsOfEnv(page, namespace)
-	if err != nil {
-		return "", err
-	}
-	p, err := open(ctx, c, namespace, accounts)
-	if err != nil {
-		return "", err
-	}
-	if err := p.putDAGs(ctx, want); err != nil {
 		return "", err
 	}
 	community, err := p.startCelery(ctx, deliverEnv)

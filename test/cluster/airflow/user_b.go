@@ -11,23 +11,8 @@ import (
 
 // userB has a Celery worker, as the community chart renders it, execute a DAG's task with connections of two accounts.
 func (r *runner) userB(ctx context.Context, c *e2e.Cluster) (string, error) {
-	if err := r.load(ctx, c, airflow2); err != nil {
-		return "", err
-	}
-	const namespace = "e2e-user-b"
-	page, err := migration.Read()
+	p, err := r.prepareCelery(ctx, c, "e2e-user-b", accountsOfB)
 	if err != nil {
-		return "", err
-	}
-	accounts, want, err := accountsOfB(page, namespace)
-	if err != nil {
-		return "", err
-	}
-	p, err := open(ctx, c, namespace, accounts)
-	if err != nil {
-		return "", err
-	}
-	if err := p.putDAGs(ctx, want); err != nil {
 		return "", err
 	}
 	pod, err := p.startCelery(ctx, nil)
