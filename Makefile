@@ -22,7 +22,7 @@ test: ## all tests that need no cluster, the real Airflow and moto from PyPI inc
 
 .PHONY: race
 race: ## the tests of all that runs at once, but for those that trace a program of their own, with the race detector (it needs a C compiler)
-	go test -race -skip '^TestKilled|^TestAFullVolume' ./certs ./cmd/... ./injector/... ./webhook ./test/fakeaws/...
+	go test -race -skip '^TestKilled|^TestAFullVolume' ./certs ./cmd/... ./injector/fetcher/... ./webhook ./test/fakeaws/...
 
 .PHONY: lint
 lint: ## formatting, go vet and staticcheck
