@@ -66,7 +66,7 @@ func (in *Injector) Decide(raw []byte, _ string) Decision {
 	}
 	settings, problems := in.settle(pod.Metadata.Annotations)
 	targets, more := pod.airflowContainers(settings.containers)
-	problems = slices.Concat(problems, more, pod.nameProblems(targets))
+	problems = slices.Concat(problems, more, pod.nameProblems(targets), pod.twinProblems())
 	var before former
 	if len(targets) > 0 {
 		before = pod.formerBackend(settings, targets)

@@ -272,6 +272,19 @@ func isShared(volume string) bool {
 	return volume == contract.VolumeName || volume == contract.ExecVolumeName
 }
 
+// twinProblems are containers of one name. Kubernetes makes no such pod, but says so only after us; and what an earlier pass
+// has done to a container is known by its name.
+func (p *pod) twinProblems() (problems []problem) {
+	seen := map[string]int{}
+	for _, c := range slices.Concat(p.initContainers(), p.mainContainers()) {
+		if seen[c.Name]++; seen[c.Name] == 2 {
+			problems = append(problems, problem{code: contract.InvalidPod, subject: "the container " + shown(c.Name),
+				expected: "a name that no other container of the pod has", found: "another one of that name"})
+		}
+	}
+	return problems
+}
+
 // nameProblems are names of ours that the pod uses for something else.
 func (p *pod) nameProblems(targets []target) []problem {
 	var problems []problem
