@@ -38,7 +38,6 @@ type Server struct {
 	history []event
 	trouble func(*http.Request) int
 	cut     int // grows with each cut of the watches
-	writes  int
 }
 
 type event struct {
@@ -77,13 +76,6 @@ func (s *Server) CutWatches() {
 	defer s.mutex.Unlock()
 	s.cut++
 	s.changed.Broadcast()
-}
-
-// Writes is how many writes have been answered with success.
-func (s *Server) Writes() int {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	return s.writes
 }
 
 // Get decodes the object at a path into a typed one. It says whether there is one.
@@ -232,7 +224,6 @@ func (s *Server) create(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusConflict, metav1.StatusReasonAlreadyExists, "there is one")
 		return
 	}
-	s.writes++
 	encode(w, http.StatusCreated, s.store(at, object))
 }
 
@@ -256,7 +247,6 @@ func (s *Server) patch(w http.ResponseWriter, r *http.Request) {
 	case after.GetResourceVersion() != before.GetResourceVersion():
 		answer(w, http.StatusConflict, "the object has been modified")
 	default:
-		s.writes++
 		encode(w, http.StatusOK, s.store(r.URL.Path, after))
 	}
 }
