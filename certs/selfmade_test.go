@@ -153,6 +153,46 @@ func TestWaitsForTheConfiguration(t *testing.T) {
 	}
 }
 
+// looked is when the configuration was last read.
+func (r *replica) looked() time.Time {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.contact[kindConfiguration].last
+}
+
+// While the configuration is away nobody asks, so a replica that was ready stays behind the Service, and one that begins
+// then does not get there. With the configuration back both are as they should be.
+func TestStandsByWhileTheConfigurationIsAway(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	must(t, server.Put(configurationPath, configuration(nil)))
+	before := startReplica(t, server, time.Hour, time.Minute)
+	before.awaitReady(t, server)
+
+	server.Delete(configurationPath)
+	eventually(t, "it is seen that there is none", func() bool {
+		before.mutex.Lock()
+		defer before.mutex.Unlock()
+		return len(before.sight.bundles) == 0
+	})
+	during := startReplica(t, server, time.Hour, time.Minute)
+	eventually(t, "the line of the one that begins", func() bool { return during.log.count("waiting for the MutatingWebhookConfiguration") > 0 })
+	looked := before.looked()
+	server.CutWatches()
+	eventually(t, "the first has looked once more", func() bool { return before.looked().After(looked) })
+	if err := before.Ready(); err != nil {
+		t.Errorf("the one that was ready says: %v", err)
+	}
+	if during.Ready() == nil {
+		t.Error("the one that has begun without a configuration is ready")
+	}
+
+	must(t, server.Put(configurationPath, configuration(nil)))
+	for _, r := range []*replica{before, during} {
+		eventually(t, "ready with the configuration back", func() bool { return r.taken(t, server) == nil && r.Ready() == nil })
+	}
+}
+
 // The chart makes the Secret without data. It stays the chart's in all but the data.
 func TestFillsTheSecretOfTheChart(t *testing.T) {
 	t.Parallel()
