@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/airflow-secrets/airflow-secrets/test/cluster/pki"
 )
 
 func TestNetworkIsOneThatNobodyHas(t *testing.T) {
@@ -63,12 +65,12 @@ func TestConfigurations(t *testing.T) {
 	if err := json.Unmarshal(n.cni(), &cni); err != nil || len(cni.Plugins) != 2 {
 		t.Errorf("the network configuration: %v, %+v", err, cni)
 	}
-	ca, err := newAuthority()
+	ca, err := pki.NewAuthority()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var kubeconfig struct{ Clusters []any }
-	if err := yaml.Unmarshal(n.kubeconfig(ca, pair{[]byte("c"), []byte("k")}), &kubeconfig); err != nil || len(kubeconfig.Clusters) != 1 {
+	if err := yaml.Unmarshal(n.kubeconfig(ca, pki.Pair{Certificate: []byte("c"), Key: []byte("k")}), &kubeconfig); err != nil || len(kubeconfig.Clusters) != 1 {
 		t.Errorf("the kubeconfig: %v, %+v", err, kubeconfig)
 	}
 }
