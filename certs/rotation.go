@@ -20,6 +20,11 @@ const (
 	tidy secretStep = "dropped certificates of authorities that have expired"
 )
 
+// regret is how long a Secret that is deleted is left alone while replicas go on with what they have from it. Helm deletes
+// the Secret of a release that goes over to other certificates a moment before the right to make it again; made at once it
+// would be there for good, no release's, and in the way of the release that goes back.
+const regret = 5 * time.Second
+
 // maxWait bounds the time to the next look, since timers stand still while a machine sleeps and its clock goes on.
 const maxWait = 5 * time.Second
 
@@ -28,6 +33,8 @@ type sight struct {
 	// secretSeen is false until the Secret, or that there is none, has been seen.
 	secretSeen bool
 	ring       keyring
+	// secretGone is since when the Secret is away that was there before. Zero: it is there, or never was.
+	secretGone time.Time
 	// bundles are the certificates in caBundle of each webhook of the configuration. Empty: there is no configuration, or
 	// no webhook in it.
 	bundles [][]*x509.Certificate
@@ -75,6 +82,10 @@ func (s sight) stepSecret(now time.Time, settle time.Duration, p *plan) secretSt
 	current, next := s.ring.current, s.ring.next
 	switch {
 	case !current.usable(now) && !next.usable(now):
+		if age := now.Sub(s.secretGone); age >= 0 && age < regret { // below 0 where a clock was set back
+			p.wakeBy(s.secretGone.Add(regret))
+			return leaveSecret
+		}
 		return makeCurrent
 	case !current.usable(now):
 		return promote // what the current one signed is not valid: nothing is gained by waiting

@@ -68,6 +68,7 @@ func TestDecide(t *testing.T) {
 	cases := map[string]struct {
 		at            time.Duration // after noon of the first day
 		unseen        bool          // the Secret has not been read
+		gone          time.Duration // since the Secret was deleted; 0: it was not
 		current, next string
 		old           string
 		bundle        string // caBundle of the first webhook
@@ -104,7 +105,12 @@ func TestDecide(t *testing.T) {
 		"the rotation is over":             {at: days(90.1), current: "b", bundle: "b", leaf: "b"},
 
 		// What others do.
-		"Secret deleted or wiped":           {at: days(1), bundle: "a", leaf: "a", secret: makeCurrent},
+		"Secret wiped":                      {at: days(1), bundle: "a", leaf: "a", secret: makeCurrent},
+		"Secret deleted a moment ago":       {at: days(1), gone: regret - 1, bundle: "a", leaf: "a"},
+		"deleted, and the leaf is due":      {at: days(1), gone: regret - 1, bundle: "a", leaf: "a", leafAge: 17 * time.Hour, signer: "a"},
+		"deleted, and caBundle wiped":       {at: days(1), gone: regret - 1, leaf: "a", writes: "a"},
+		"Secret deleted for good":           {at: days(1), gone: regret, bundle: "a", leaf: "a", secret: makeCurrent},
+		"deleted, and the clock set back":   {at: days(1), gone: -time.Hour, bundle: "a", leaf: "a", secret: makeCurrent},
 		"another was made":                  {at: days(1), current: "foreign", bundle: "a", leaf: "a", writes: "foreign a"},
 		"and is taken over in good time":    {at: days(1), current: "foreign", bundle: "a foreign", leaf: "a", signer: "foreign"},
 		"Secret deleted, the leaf is due":   {at: days(1), bundle: "a", leaf: "a", leafAge: 17 * time.Hour, secret: makeCurrent, signer: "a"},
@@ -141,6 +147,9 @@ func TestDecide(t *testing.T) {
 				c.trustedFor = time.Hour
 			}
 			s := sight{secretSeen: !c.unseen, ring: keyring{current: who[c.current], next: who[c.next], old: who.certificates(c.old)}}
+			if c.gone != 0 {
+				s.secretGone = now.Add(-c.gone)
+			}
 			if !c.noConfig {
 				s.bundles = [][]*x509.Certificate{who.certificates(c.bundle), who.certificates(strings.Trim(c.second, "-"))}
 				everywhere := slices.DeleteFunc(strings.Fields(c.bundle), func(n string) bool { return !slices.Contains(strings.Fields(c.second), n) })
@@ -192,6 +201,7 @@ func TestWakes(t *testing.T) {
 		"a leaf is due soon":    {sight{secretSeen: true, ring: keyring{current: who["b"], old: who.certificates("a")}, bundles: both, trusted: who.trusting(now, "a", 0), leaf: leafSigned(now, time.Second)}, time.Second},
 		"the next settles":      {sight{secretSeen: true, ring: rotating, bundles: both, trusted: who.trusting(now, "a b", settling-2*time.Second), leaf: leafSigned(now, time.Hour)}, 2 * time.Second},
 		"nothing for long":      {sight{secretSeen: true, ring: rotating, bundles: both, trusted: who.trusting(now, "a b", 0), leaf: leafSigned(now, time.Hour)}, maxWait},
+		"a Secret is missed":    {sight{secretSeen: true, secretGone: now.Add(time.Second - regret), bundles: both}, time.Second},
 		"nothing can be signed": {sight{secretSeen: true, ring: keyring{}, bundles: both, leaf: leafSigned(noon.Add(-days(365)), time.Second)}, maxWait},
 	} {
 		if p := decide(now, settling, c.s); p.wake.Sub(now) != c.wakes {

@@ -28,7 +28,9 @@ func (s *SelfMade) seeSecret(news sighting[corev1.Secret]) {
 		return
 	}
 	var ring keyring
+	gone := s.sight.secretGone // of this goroutine alone
 	if news.object != nil {
+		gone = time.Time{}
 		var mistakes []string
 		ring, mistakes = readKeyring(news.object.Data)
 		if s.secret == nil || s.secret.ResourceVersion != news.object.ResourceVersion {
@@ -37,6 +39,7 @@ func (s *SelfMade) seeSecret(news sighting[corev1.Secret]) {
 			}
 		}
 	} else if s.secret != nil {
+		gone = wallClock()
 		s.o.Log.Warn("the Secret was deleted, another will be made; the certificate is served on", "secret", s.o.Secret)
 	}
 	s.secret = news.object
@@ -46,6 +49,7 @@ func (s *SelfMade) seeSecret(news sighting[corev1.Secret]) {
 	defer s.mutex.Unlock()
 	s.sight.secretSeen = true
 	s.sight.ring = ring
+	s.sight.secretGone = gone
 }
 
 // seeConfiguration takes in news of the webhook configuration.

@@ -208,6 +208,28 @@ func TestFillsTheSecretOfTheChart(t *testing.T) {
 	}
 }
 
+// How long a Secret has been away counts from when it was seen to go, not from the last look, and not from a start without it.
+func TestMissesADeletedSecret(t *testing.T) {
+	s, _ := told()
+	look := func(object *corev1.Secret) time.Time {
+		s.seeSecret(sighting[corev1.Secret]{object: object})
+		return s.sight.secretGone
+	}
+	if gone := look(nil); !gone.IsZero() {
+		t.Errorf("gone since %v without ever having been there", gone)
+	}
+	if gone := look(&corev1.Secret{}); !gone.IsZero() {
+		t.Errorf("gone since %v while it is there", gone)
+	}
+	since := look(nil)
+	if since.IsZero() || look(nil) != since {
+		t.Errorf("gone since %v, and after another look since %v", since, s.sight.secretGone)
+	}
+	if gone := look(&corev1.Secret{}); !gone.IsZero() {
+		t.Errorf("gone since %v while it is back", gone)
+	}
+}
+
 // Whatever is done to the two objects, all replicas are soon as they should be, and agree.
 func TestHeals(t *testing.T) {
 	t.Parallel()
