@@ -28,6 +28,8 @@ func Last() []e2e.Check {
 			Says: "20 pods a second are all injected while certificates are replaced and replicas restarted"},
 		{Name: "outage", Run: outage, OwnNode: true,
 			Says: "after SIGKILL, a wiped caBundle or a deleted Secret no pod is uninjected, and none denied for more than 2 s"},
+		{Name: "values", Run: values,
+			Says: "the API server takes whatever the chart renders, its CEL included"},
 		{Name: "policy", Run: policy,
 			Says: "without a webhook the ValidatingAdmissionPolicy holds back pods that ask for secrets, and no others"},
 		{Name: "canary", Run: canary,
