@@ -28,6 +28,8 @@ func Last() []e2e.Check {
 			Says: "20 pods a second are all injected while certificates are replaced and replicas restarted"},
 		{Name: "outage", Run: outage, OwnNode: true,
 			Says: "after SIGKILL, a wiped caBundle or a deleted Secret no pod is uninjected, and none denied for more than 2 s"},
+		{Name: "own", Run: ownCertificate, OwnNode: true,
+			Says: "20 pods a second are all injected while one goes over to a certificate of one's own, renews it and goes back"},
 		{Name: "values", Run: values,
 			Says: "the API server takes whatever the chart renders, its CEL included"},
 		{Name: "policy", Run: policy,
