@@ -200,6 +200,9 @@ func (s *SelfMade) act(ctx context.Context) time.Duration {
 	wait := p.wake.Sub(now)
 	if len(p.bundles) > 0 {
 		wait = min(wait, s.bundleWrites.try(func() error { return s.writeBundles(ctx, p.bundles) }))
+		if len(s.sight.bundles) == 0 { // the configuration went meanwhile, and nothing is written without one
+			return wait
+		}
 	}
 	if p.secret != leaveSecret {
 		wait = min(wait, s.secretWrites.try(func() error { return s.writeSecret(ctx, now, p.secret) }))

@@ -53,7 +53,8 @@ type replica struct {
 	stop func()
 }
 
-func startReplica(t *testing.T, server *fakekube.Server, caValidity, leafValidity time.Duration) *replica {
+// prepare is a replica that nothing runs yet, and its log.
+func prepare(t *testing.T, server *fakekube.Server, caValidity, leafValidity time.Duration) (*SelfMade, *logBuffer) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "kubeconfig")
 	must(t, os.WriteFile(file, server.Kubeconfig(), 0o600))
@@ -63,6 +64,12 @@ func startReplica(t *testing.T, server *fakekube.Server, caValidity, leafValidit
 		CAValidity: caValidity, LeafValidity: leafValidity, Log: slog.New(slog.NewJSONHandler(log, nil)),
 	})
 	must(t, err)
+	return s, log
+}
+
+func startReplica(t *testing.T, server *fakekube.Server, caValidity, leafValidity time.Duration) *replica {
+	t.Helper()
+	s, log := prepare(t, server, caValidity, leafValidity)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
@@ -208,6 +215,27 @@ func TestFillsTheSecretOfTheChart(t *testing.T) {
 	}
 }
 
+// The configuration and the Secret go at once, and the one is noticed while caBundle is being written: the Secret, which
+// would belong to the configuration, is not made.
+func TestConfigurationGoesWhileItIsWritten(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	s, _ := prepare(t, server, time.Hour, time.Minute)
+	defer s.cluster.close()
+	authority, err := newAuthority(time.Now(), time.Hour)
+	must(t, err)
+	s.sight.leaf, err = authority.sign(time.Now(), s.name, time.Minute)
+	must(t, err)
+	s.seeSecret(sighting[corev1.Secret]{})
+	s.seeConfiguration(sighting[admissionregistrationv1.MutatingWebhookConfiguration]{object: &admissionregistrationv1.MutatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{ResourceVersion: "1"}, Webhooks: make([]admissionregistrationv1.MutatingWebhook, 1),
+	}})
+	s.act(t.Context())
+	if found, _ := server.Get(secretPath, &corev1.Secret{}); found || s.configuration != nil {
+		t.Errorf("Secret is there: %v, configuration %v", found, s.configuration)
+	}
+}
+
 // How long a Secret has been away counts from when it was seen to go, not from the last look, and not from a start without it.
 func TestMissesADeletedSecret(t *testing.T) {
 	s, _ := told()
@@ -292,8 +320,10 @@ func TestHeals(t *testing.T) {
 			return len(mistakes) == 0 && ring.current != nil && contains(parseBundle(live.Webhooks[1].ClientConfig.CABundle), ring.current.certificate)
 		})
 	}
-	if keys := replicas[0].log.count("BEGIN") + replicas[1].log.count("half"); keys > 0 {
-		t.Error("a key was logged")
+	for _, r := range replicas {
+		if keys := r.log.count("BEGIN") + r.log.count("half"); keys > 0 {
+			t.Error("a key was logged")
+		}
 	}
 }
 
