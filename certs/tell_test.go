@@ -1,8 +1,10 @@
 package certs
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -94,9 +96,28 @@ func TestWritesOfAnOldSight(t *testing.T) {
 	for _, err := range []error{apierrors.NewConflict(r, "x", nil), apierrors.NewAlreadyExists(r, "x"), apierrors.NewNotFound(r, "x")} {
 		s, log := told()
 		looked := 0
-		if got := s.refused(kindSecret, err, func() error { looked++; return nil }); !errors.Is(got, errChanged) || looked != 1 || log.count("") != 0 {
+		look := func() (bool, error) { looked++; return true, nil }
+		if got := s.refused(kindSecret, err, look); !errors.Is(got, errChanged) || looked != 1 || log.count("") != 0 {
 			t.Errorf("%v: became %v, looked %d times, log %s", err, got, looked, &log.text)
 		}
+	}
+}
+
+// Where another look shows what was known before, something else is wrong, such as a namespace that is not there.
+func TestWritesThatAnotherLookDoesNotExplain(t *testing.T) {
+	s, log := told()
+	gone := apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "airflow")
+	if got := s.refused(kindSecret, gone, func() (bool, error) { return false, nil }); errors.Is(got, errChanged) || log.count("not found") != 1 {
+		t.Errorf("became %v, log %s", got, &log.text)
+	}
+}
+
+// Our own end is no failure of a write.
+func TestWritesThatOurEndCutsOff(t *testing.T) {
+	s, log := told()
+	cut := fmt.Errorf("sending: %w", context.Canceled)
+	if got := s.refused(kindSecret, cut, nil); !errors.Is(got, cut) || log.count("") != 0 {
+		t.Errorf("became %v, log %s", got, &log.text)
 	}
 }
 

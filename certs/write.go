@@ -41,10 +41,11 @@ func (s *SelfMade) writeBundles(ctx context.Context, bundles map[int][]*x509.Cer
 	}
 	err := s.configurations.patch(ctx, s.configuration.ResourceVersion, operations)
 	if err != nil {
-		return s.refused(kindConfiguration, err, func() error {
+		return s.refused(kindConfiguration, err, func() (changed bool, err error) {
+			before := s.configuration
 			object, _, err := s.configurations.list(ctx)
 			s.seeConfiguration(sighting[admissionregistrationv1.MutatingWebhookConfiguration]{object, err})
-			return err
+			return object == nil || before.ResourceVersion != object.ResourceVersion, err
 		})
 	}
 	s.written(kindConfiguration)
@@ -76,10 +77,11 @@ func (s *SelfMade) writeSecret(ctx context.Context, now time.Time, step secretSt
 		return err
 	}
 	if err := s.storeRing(ctx, ring); err != nil {
-		return s.refused(kindSecret, err, func() error {
+		return s.refused(kindSecret, err, func() (changed bool, err error) {
+			before := s.secret
 			object, _, err := s.secrets.list(ctx)
 			s.seeSecret(sighting[corev1.Secret]{object, err})
-			return err
+			return (before == nil) != (object == nil) || before != nil && before.ResourceVersion != object.ResourceVersion, err
 		})
 	}
 	s.written(kindSecret)
@@ -122,15 +124,18 @@ func (s *SelfMade) newSecret(data map[string][]byte) *corev1.Secret {
 // errChanged is a write that was based on an old sight of the object. By now it has been looked at again.
 var errChanged = errors.New("the object has changed")
 
-// refused deals with a write that failed. That another replica was faster is nothing to tell of.
-func (s *SelfMade) refused(kind string, err error, look func() error) error {
+// refused deals with a write that failed. That another replica was faster is nothing to tell of, nor is our own end.
+func (s *SelfMade) refused(kind string, err error, look func() (changed bool, err error)) error {
 	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) {
-		if look() == nil {
+		changed, unread := look()
+		switch {
+		case unread != nil: // and told
+			return err
+		case changed:
 			return errChanged
 		}
-		return err
 	}
-	if s.failing[kind] != err.Error() { // an attempt every few seconds would fill the log
+	if !errors.Is(err, context.Canceled) && s.failing[kind] != err.Error() { // an attempt every few seconds would fill the log
 		s.failing[kind] = err.Error()
 		s.o.Log.Error("writing to the API server fails, it is tried on", "kind", kind, "error", err.Error())
 	}
