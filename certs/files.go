@@ -4,11 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,8 +23,6 @@ const (
 // together, the last good one is served on. It never calls Kubernetes: caBundle is the business of whoever writes the files.
 type Files struct {
 	watcher *certwatcher.CertWatcher
-	// loaded is the certificate loaded last.
-	loaded atomic.Pointer[x509.Certificate]
 }
 
 // FromFiles reads tls.crt and tls.key, both PEM, from a folder. Run then reads them again when they change.
@@ -36,12 +32,8 @@ func FromFiles(dir string, log *slog.Logger) (*Files, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading the serving certificate: %w; put a certificate for the webhook's Service into %s and its key into %s, both as PEM", err, file, key)
 	}
-	f := &Files{watcher: watcher}
-	watcher.RegisterCallback(func(c tls.Certificate) {
-		f.loaded.Store(c.Leaf)
-		logCertificate(log, c, time.Now())
-	})
-	return f, nil
+	watcher.RegisterCallback(func(c tls.Certificate) { logCertificate(log, c, time.Now()) })
+	return &Files{watcher: watcher}, nil
 }
 
 // GetCertificate is for tls.Config.
@@ -51,12 +43,16 @@ func (f *Files) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, er
 
 // Ready says why no API server would take the certificate now: it is not valid yet, or no more. Whether they trust it, and
 // whether it is for the Service's name, is not known here: caBundle is not looked at.
-func (f *Files) Ready() error { return validity(f.loaded.Load(), time.Now()) }
+func (f *Files) Ready() error { return validity(f.leaf(), time.Now()) }
+
+// leaf is the certificate that is served. There is one from the start.
+func (f *Files) leaf() *x509.Certificate {
+	served, _ := f.watcher.GetCertificate(nil) // never fails
+	return served.Leaf
+}
 
 func validity(c *x509.Certificate, now time.Time) error {
 	switch {
-	case c == nil:
-		return errors.New("no certificate is loaded yet")
 	case now.Before(c.NotBefore):
 		return fmt.Errorf("the certificate in %s is not valid before %s: look at this node's clock, or put a valid one there", certificateFile, c.NotBefore.UTC().Format(time.RFC3339))
 	case now.After(c.NotAfter):
@@ -76,9 +72,7 @@ func (f *Files) Describe(metrics chan<- *prometheus.Desc) {
 
 // Collect is for prometheus.Collector.
 func (f *Files) Collect(metrics chan<- prometheus.Metric) {
-	if c := f.loaded.Load(); c != nil {
-		metrics <- gauge(expiryMetric, seconds(c.NotAfter), "serving")
-	}
+	metrics <- gauge(expiryMetric, seconds(f.leaf().NotAfter), "serving")
 	metrics <- gauge(readyMetric, oneIfNil(f.Ready()))
 }
 

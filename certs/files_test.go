@@ -98,10 +98,12 @@ func TestFilesAreReadyWhileValid(t *testing.T) {
 		must(t, registry.Register(f))
 		families, err := registry.Gather()
 		must(t, err)
+		metrics := map[string]float64{}
 		for _, family := range families {
-			if family.GetName() == "airflow_secrets_certificate_ready" && family.Metric[0].GetGauge().GetValue() != c.metric {
-				t.Errorf("%q: the metric is %v, expected %v", c.says, family.Metric[0].GetGauge().GetValue(), c.metric)
-			}
+			metrics[family.GetName()] = family.Metric[0].GetGauge().GetValue()
+		}
+		if ready, ok := metrics["airflow_secrets_certificate_ready"]; !ok || ready != c.metric || metrics["airflow_secrets_certificate_expiry_timestamp_seconds"] == 0 {
+			t.Errorf("%q: the metrics are %v, expected ready to be %v", c.says, metrics, c.metric)
 		}
 		stopped, cancel := context.WithCancel(t.Context())
 		cancel()
