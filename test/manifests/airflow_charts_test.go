@@ -22,7 +22,7 @@ func (e example) renderAnew(t *testing.T) {
 	t.Helper()
 	family, _, _ := strings.Cut(e.name, "-")
 	chart, version := withoutDependencies(t, filepath.Join(*airflowCharts, family))
-	text, err := helmOf(t, helm.Four).Run(t.Context(), "template", "af", chart, "--namespace", "airflow", "--kube-version", "1.31.0", "--values", e.values())
+	text, err := runHelm(t, helm.Four, "template", "af", chart, "--namespace", "airflow", "--kube-version", "1.31.0", "--values", e.values())
 	if err != nil {
 		t.Fatal(err)
 	}

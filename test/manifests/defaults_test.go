@@ -157,7 +157,7 @@ func TestNotes(t *testing.T) {
 		"testdata/own-secret.yaml": {"from the Secret webhook-certificate"},
 		"testdata/high-load.yaml":  {"in every namespace but airflow-secrets"},
 	} {
-		text, err := helmOf(t, helm.Four).Run(t.Context(), "template", release, copied, "--namespace", namespace, "--kube-version", "1.30.0", "-s", "templates/notes.yaml", "--values", set)
+		text, err := runHelm(t, helm.Four, "template", release, copied, "--namespace", namespace, "--kube-version", "1.30.0", "-s", "templates/notes.yaml", "--values", set)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -57,12 +57,19 @@ func helmOf(t *testing.T, module string) helm.Helm {
 	return all[module]
 }
 
+// runHelm runs a command of Helm's, which must end within a minute once Helm is there.
+func runHelm(t *testing.T, module string, args ...string) ([]byte, error) {
+	t.Helper()
+	h := helmOf(t, module)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	return h.Run(ctx, args...)
+}
+
 // template is `helm template` of the chart, as text.
 func template(t *testing.T, module string, args ...string) ([]byte, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	return helmOf(t, module).Run(ctx, append([]string{"template", release, chartDir, "--namespace", namespace, "--kube-version", "1.30.0"}, args...)...)
+	return runHelm(t, module, append([]string{"template", release, chartDir, "--namespace", namespace, "--kube-version", "1.30.0"}, args...)...)
 }
 
 // manifest is one rendered object: who it is, and its YAML.

@@ -1,7 +1,6 @@
 package manifests
 
 import (
-	"context"
 	"encoding/json"
 	"maps"
 	"os"
@@ -10,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"sigs.k8s.io/yaml"
 
@@ -81,9 +79,7 @@ func plain(t *testing.T, all objects) map[string]string {
 func TestLint(t *testing.T) {
 	for _, major := range helm.Majors() {
 		for _, s := range sets(t) {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			output, err := helmOf(t, major).Run(ctx, "lint", chartDir, "--strict", "--kube-version", "1.30.0", "--values", s.file)
-			cancel()
+			output, err := runHelm(t, major, "lint", chartDir, "--strict", "--kube-version", "1.30.0", "--values", s.file)
 			if err != nil {
 				t.Errorf("%s: %v\n%s", s.name, err, output)
 			}
