@@ -18,8 +18,7 @@ const (
 
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
-// cast are the authorities of a case by name, each made when it is first named after "@": "a" at noon, "b" 60 days later,
-// when a's successor is due.
+// cast are the authorities of a case by name: "a" is made at noon, "b" 60 days later, when a's successor is due.
 type cast map[string]*authority
 
 func newCast(t *testing.T) cast {

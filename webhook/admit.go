@@ -9,8 +9,6 @@ import (
 	"runtime/debug"
 	"time"
 
-	admissionv1 "k8s.io/api/admission/v1"
-
 	"github.com/airflow-secrets/airflow-secrets/injector"
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 )
@@ -40,6 +38,11 @@ func (a *admission) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	v := &reviewed{began: time.Now()}
 	release := a.reserve(r.ContentLength)
+	defer func() {
+		if release != nil {
+			release()
+		}
+	}()
 	body, err := readBody(r, limitOf(release))
 	text := a.answer(r.Context(), body, err, v)
 	if len(text) > ordinaryReview && release == nil {
@@ -48,16 +51,13 @@ func (a *admission) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			text = encodeAnswer(v)
 		}
 	}
-	if release != nil {
-		defer release()
-	}
 	a.reply(w, v, text)
 }
 
 // reviewed is one review on its way from request to log line.
 type reviewed struct {
 	began    time.Time
-	request  admissionv1.AdmissionRequest // as much of it as could be read
+	request  request // as much of it as could be read
 	decision injector.Decision
 	status   int32 // in the answer
 }
@@ -108,7 +108,7 @@ func (a *admission) review(body []byte, err error, v *reviewed) {
 			v.request.UID = findUID(body)
 		}
 		v.decision = refusal(err)
-	case !createsPod(&v.request):
+	case !v.request.createsPod():
 		v.decision = injector.Decision{Code: contract.NotAPodCreation, Message: contract.NotAPodCreation.Sentence()}
 	default:
 		v.decision = a.decide(v.request.Object.Raw, v.request.Namespace)

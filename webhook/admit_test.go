@@ -76,7 +76,7 @@ func TestAnswers(t *testing.T) {
 		{name: "not JSON", body: "apiVersion: v1", code: invalid, status: 400, says: "not JSON after byte 1", noUID: true},
 		{name: "JSON that ends early", body: strings.TrimSuffix(creation(pod(wanted)), "}}"), code: invalid, status: 400, says: "not JSON"},
 		{name: "JSON of another kind", body: `["AdmissionReview"]`, code: invalid, status: 400, says: "the body is JSON of type array", noUID: true},
-		{name: "field of another type", body: creation(pod(wanted), `"dryRun":false`, `"dryRun":4711`), code: invalid, status: 400, says: "request.dryRun is JSON of type number"},
+		{name: "field of another type", body: creation(pod(wanted), `"namespace":"airflow"`, `"namespace":4711`), code: invalid, status: 400, says: "request.namespace is JSON of type number"},
 		{name: "older version", body: creation(pod(wanted), "admission.k8s.io/v1", "admission.k8s.io/v1beta1"), code: invalid, status: 400, says: "apiVersion admission.k8s.io/v1beta1"},
 		{name: "other kind", body: creation(pod(wanted), "AdmissionReview", "ConversionReview"), code: invalid, status: 400, says: "kind ConversionReview"},
 		{name: "no request", body: `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1"}`, code: invalid, status: 400, says: "no request", noUID: true},

@@ -200,11 +200,11 @@ func (r review) checkPatch(answer answer) error {
 	if bytes.Contains(answer.Patch, []byte(pods.PodCanary)) {
 		return errors.New("the patch repeats what is none of ours")
 	}
-	var sent admissionv1.AdmissionReview
+	var sent struct{ Request struct{ Object json.RawMessage } } // other fields of a review may be anything
 	if err := json.Unmarshal(r.body, &sent); err != nil {
 		return fmt.Errorf("decoding the review: %w", err)
 	}
-	before := sent.Request.Object.Raw
+	before := sent.Request.Object
 	after, err := apply(before, answer.Patch)
 	if err != nil {
 		return err

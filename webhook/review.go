@@ -93,9 +93,9 @@ func isJSON(contentType string) bool {
 	return err == nil && mediaType == "application/json"
 }
 
-// read is what is decoded of a request. The rest, such as the groups of the user, may be as long as the whole review and
-// take many times its bytes.
-type read struct {
+// request is what is read of an admissionv1.AdmissionRequest. The rest, such as the groups of the user, may be as long as the
+// whole review and take many times its bytes.
+type request struct {
 	UID         types.UID                   `json:"uid"`
 	Resource    metav1.GroupVersionResource `json:"resource"`
 	SubResource string                      `json:"subResource"`
@@ -103,19 +103,17 @@ type read struct {
 	Namespace   string                      `json:"namespace"`
 	Operation   admissionv1.Operation       `json:"operation"`
 	Object      runtime.RawExtension        `json:"object"`
-	DryRun      *bool                       `json:"dryRun"`
 }
 
 // decodeReview reads a review's request, with an error as much of it as there is. The object in it stays as it came.
-func decodeReview(body []byte, request *admissionv1.AdmissionRequest) error {
+func decodeReview(body []byte, r *request) error {
 	var review struct {
 		metav1.TypeMeta
-		Request *read `json:"request"`
+		Request *request `json:"request"`
 	}
 	err := json.Unmarshal(body, &review)
-	if r := review.Request; r != nil {
-		*request = admissionv1.AdmissionRequest{UID: r.UID, Resource: r.Resource, SubResource: r.SubResource, Name: r.Name,
-			Namespace: r.Namespace, Operation: r.Operation, Object: r.Object}
+	if review.Request != nil {
+		*r = *review.Request
 	}
 	switch {
 	case err != nil:
@@ -124,9 +122,9 @@ func decodeReview(body []byte, request *admissionv1.AdmissionRequest) error {
 		return notAReview(fmt.Sprintf("it is of apiVersion %s and kind %s", clip(review.APIVersion, maxLogged), clip(review.Kind, maxLogged)))
 	case review.Request == nil:
 		return notAReview("it has no request")
-	case request.Operation == "":
+	case r.Operation == "":
 		return notAReview("its request names no operation")
-	case createsPod(request) && len(request.Object.Raw) == 0:
+	case r.createsPod() && len(r.Object.Raw) == 0:
 		return notAReview("its request creates a pod and has no object")
 	}
 	return nil
@@ -148,7 +146,7 @@ func describe(err error) string {
 	}
 }
 
-func createsPod(r *admissionv1.AdmissionRequest) bool {
+func (r *request) createsPod() bool {
 	return r.Operation == admissionv1.Create && r.Resource.Group == "" && r.Resource.Resource == "pods" && r.SubResource == ""
 }
 

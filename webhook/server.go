@@ -59,7 +59,8 @@ const (
 	exchangeLimit = readLimit + 5*time.Second
 )
 
-// Run serves until ctx is done, then drains and stops. Several may run in one process; they share its metrics.
+// Run serves until ctx is done, then drains and stops. Several may run in one process; they share its metrics, in which the
+// certificate is that of the first.
 //
 // It returns nil after an orderly stop. An error says what could not be started, or what failed while serving.
 func Run(ctx context.Context, o Options) (err error) {
@@ -67,10 +68,13 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := register(ctrlmetrics.Registry, o.Certificates); err != nil {
+	measured, err := register(ctrlmetrics.Registry, o.Certificates)
+	if err != nil {
 		return err
 	}
-	defer ctrlmetrics.Registry.Unregister(o.Certificates)
+	if measured == o.Certificates {
+		defer ctrlmetrics.Registry.Unregister(measured)
+	}
 	certificate := start("keeping the serving certificate", o.Certificates.Run)
 	defer certificate.stopInto(&err)
 

@@ -299,10 +299,15 @@ func TestStalledClientDoesNotHoldTheStop(t *testing.T) {
 	s.stop(t) // which is bounded
 }
 
-func TestTwoServersInOneProcess(t *testing.T) {
-	one, two := startServer(t, Options{MetricsPort: unusedPort(t)}), startServer(t, Options{MetricsPort: unusedPort(t)})
+func TestServersInOneProcess(t *testing.T) {
+	port := unusedPort(t)
+	one, two, three := startServer(t, Options{MetricsPort: port}), startServer(t, Options{MetricsPort: unusedPort(t)}), startServer(t, Options{})
 	if one.address == two.address {
 		t.Fatalf("both at %s", one.address)
+	}
+	three.stop(t)
+	if text := scrape(t, port); !strings.Contains(text, "airflow_secrets_certificate_ready 1") {
+		t.Errorf("one that has stopped took the first one's metrics with it: %s", text)
 	}
 	one.post(t, creation(pod(wanted)))
 	one.stop(t)
