@@ -331,7 +331,7 @@ func TestHeals(t *testing.T) {
 // what either serves.
 func TestRotation(t *testing.T) {
 	t.Parallel()
-	const leafValidity = 4 * time.Second
+	const leafValidity = 8 * time.Second // renewed after 5 s at most: a stall of 2 s is survived
 	server := startServer(t)
 	must(t, server.Put(configurationPath, configuration(nil)))
 	replicas := []*replica{startReplica(t, server, 3*leafValidity, leafValidity), startReplica(t, server, 3*leafValidity, leafValidity)}

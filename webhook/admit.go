@@ -44,6 +44,7 @@ func (a *admission) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	body, err := readBody(r, limitOf(release))
+	heard(r)
 	text := a.answer(r.Context(), body, err, v)
 	if len(text) > ordinaryReview && release == nil {
 		if release = a.reserve(int64(len(text))); release == nil {

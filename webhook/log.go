@@ -1,10 +1,14 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // maxLogged is the length of the longest name that Kubernetes allows. A field of a log line is cut there, since anyone
@@ -47,4 +51,26 @@ func (a *admission) logReview(v *reviewed, took time.Duration, writing error) {
 		fields = append(fields, slog.String("writing", writing.Error()))
 	}
 	a.log.LogAttrs(context.Background(), level, "review", fields...)
+}
+
+// pacedLog takes what net/http says of connections that came to nothing, such as failed TLS handshakes, and tells some of it:
+// whoever reaches the port could fill the log otherwise.
+type pacedLog struct {
+	log  *slog.Logger
+	pace *rate.Limiter
+
+	mutex  sync.Mutex
+	untold int
+}
+
+func (p *pacedLog) Write(line []byte) (int, error) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if !p.pace.Allow() {
+		p.untold++
+		return len(line), nil
+	}
+	p.log.Info("connection failed", "cause", string(bytes.TrimSpace(line)), "untold", p.untold)
+	p.untold = 0
+	return len(line), nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
@@ -11,9 +12,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"golang.org/x/net/netutil"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/airflow-secrets/airflow-secrets/injector"
 	"github.com/airflow-secrets/airflow-secrets/injector/contract"
 )
 
@@ -41,6 +42,10 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, trouble := range []contract.Code{contract.Internal, contract.InvalidReview, contract.ReviewTooLarge} {
+		status, _ := statusOf(injector.Decision{Code: trouble})
+		reviews.WithLabelValues(string(trouble), strconv.Itoa(int(status))) // from 0: Prometheus sees no increase to the first value of a series
+	}
 	return &metrics{reviews: reviews, seconds: seconds}, nil
 }
 
@@ -65,7 +70,7 @@ func (m *metrics) count(outcome contract.Code, status int32, took time.Duration)
 
 // serveMetrics serves the metrics of this process, by plain HTTP since scrapers know no certificate of ours. On port 0
 // it serves nothing.
-func serveMetrics(host string, port int) (*part, error) {
+func serveMetrics(host string, port int, log *slog.Logger) (*part, error) {
 	if port == 0 {
 		return &part{stop: func() error { return nil }}, nil
 	}
@@ -76,15 +81,14 @@ func serveMetrics(host string, port int) (*part, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(ctrlmetrics.Registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
-	server := newServer(bounded(mux))
+	server := newServer(bounded(mux), maxScrapers, log)
 	server.SetKeepAlivesEnabled(false) // a scrape a minute gains nothing by them
-	limited := netutil.LimitListener(listener, maxScrapers)
-	p := start("serving metrics on "+address, func(ctx context.Context) error { return serveUntil(ctx, server, limited, scrapeLimit) })
+	p := start("serving metrics on "+address, func(ctx context.Context) error { return serveUntil(ctx, server, listener, scrapeLimit) })
 	p.address = address
 	return p, nil
 }
 
-// maxScrapers bounds connections for metrics. Few scrape, each by one connection; more wait until another is closed.
+// maxScrapers bounds connections for metrics. Few scrape, each by one connection.
 const maxScrapers = 64
 
 // scrapeLimit bounds how long a scrape holds the stop. The next process can be scraped.

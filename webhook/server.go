@@ -7,13 +7,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
 	"time"
 
-	"golang.org/x/net/netutil"
+	"golang.org/x/time/rate"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
@@ -47,10 +48,11 @@ const (
 	headerLimit = 5 * time.Second
 	maxHeaders  = 8 << 10
 	// maxConnections bounds those that are open. An API server opens one for each review that it waits for, 200 by default
-	// (--max-mutating-requests-inflight), and keeps a few. More wait until another is closed.
+	// (--max-mutating-requests-inflight), and keeps a few.
 	maxConnections = 512
-	// idleLimit is how long a connection may wait for the next review. API servers keep theirs longer, and open another one.
-	idleLimit = 30 * time.Second
+	// idleLimit is how long a connection may wait for the next review. It is longer than the 90 seconds of API servers
+	// (Go's http.Transport as client-go sets it up), so that it is they who end it: a review that is sent just then would fail.
+	idleLimit = 2 * time.Minute
 	// readLimit bounds reading a request. It is what the API server itself waits where a webhook configuration names no
 	// timeoutSeconds.
 	readLimit = 10 * time.Second
@@ -78,7 +80,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	certificate := start("keeping the serving certificate", o.Certificates.Run)
 	defer certificate.stopInto(&err)
 
-	scrapes, err := serveMetrics(o.Host, o.MetricsPort)
+	scrapes, err := serveMetrics(o.Host, o.MetricsPort, o.Log)
 	if err != nil {
 		return err
 	}
@@ -120,8 +122,8 @@ func serveReviews(o Options, t *traffic, reviews http.Handler) (*part, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening for reviews: %w; see --host and --port", err)
 	}
-	server := newServer(bounded(hooks.WebhookMux())) // all of it: what the mux itself answers may have a body that never comes
-	secured := tls.NewListener(netutil.LimitListener(listener, maxConnections), o.tlsConfig())
+	server := newServer(bounded(hooks.WebhookMux()), maxConnections, o.Log) // all of it: what the mux itself answers may have a body that never comes
+	secured := tls.NewListener(listener, o.tlsConfig())
 	address := listener.Addr().String()
 	p := start("serving reviews on "+address, func(ctx context.Context) error { return serveUntil(ctx, server, secured, exchangeLimit) })
 	p.address = address
@@ -129,8 +131,11 @@ func serveReviews(o Options, t *traffic, reviews http.Handler) (*part, error) {
 }
 
 // newServer has the limits on connections that both ports have.
-func newServer(handler http.Handler) *http.Server {
-	return &http.Server{Handler: handler, ReadHeaderTimeout: headerLimit, IdleTimeout: idleLimit, MaxHeaderBytes: maxHeaders}
+func newServer(handler http.Handler, connections int, l *slog.Logger) *http.Server {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: headerLimit, IdleTimeout: idleLimit, MaxHeaderBytes: maxHeaders,
+		ErrorLog: log.New(&pacedLog{log: l, pace: rate.NewLimiter(1, 10)}, "", 0)}
+	newCrowd(connections).watch(server)
+	return server
 }
 
 // bounded gives every exchange its deadlines, for clients that send or read too slowly.
@@ -140,6 +145,9 @@ func bounded(next http.Handler) http.Handler {
 		now := time.Now()
 		if err := errors.Join(connection.SetReadDeadline(now.Add(readLimit)), connection.SetWriteDeadline(now.Add(exchangeLimit))); err != nil {
 			panic(http.ErrAbortHandler) // the connection is gone: there is nobody to answer
+		}
+		if r.ContentLength == 0 {
+			heard(r)
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -38,7 +38,8 @@ func (s *running) get(t *testing.T, path string) int {
 }
 
 func TestHealth(t *testing.T) {
-	s := startServer(t, Options{DrainPeriod: time.Second})
+	t.Parallel()
+	s := startServer(t, Options{DrainPeriod: 5 * time.Second}) // long enough for three requests on a slow machine
 	if live, ready := s.get(t, "/healthz"), s.get(t, "/readyz"); live != 200 || ready != 200 {
 		t.Errorf("serving: /healthz %d, /readyz %d", live, ready)
 	}
@@ -55,7 +56,8 @@ func TestHealth(t *testing.T) {
 // Clients do as API servers do: keep their connections, go on for a while after the server has become unready, and
 // stop. Not one of their reviews may fail.
 func TestNoReviewFailsWhileStopping(t *testing.T) {
-	s := startServer(t, Options{DrainPeriod: time.Second})
+	t.Parallel()
+	s := startServer(t, Options{DrainPeriod: 5 * time.Second}) // long enough for 80 reviews on a slow machine
 	var answered, answeredUnready atomic.Int64
 	unready, clients := make(chan struct{}), sync.WaitGroup{}
 	for range 4 {
@@ -335,6 +337,9 @@ func TestMetrics(t *testing.T) {
 		`airflow_secrets_reviews_total{code="injected",status="200"} `,
 		`airflow_secrets_reviews_total{code="invalid-annotations",status="422"} `,
 		`airflow_secrets_review_duration_seconds_bucket{le="+Inf"} `,
+		`airflow_secrets_reviews_total{code="internal-error",status="500"} `,
+		`airflow_secrets_reviews_total{code="invalid-review",status="400"} `,
+		`airflow_secrets_reviews_total{code="review-too-large",status="413"} `,
 		`controller_runtime_webhook_requests_total{code="200",webhook="/mutate"} `,
 		`certwatcher_read_certificate_total `,
 		`airflow_secrets_certificate_expiry_timestamp_seconds{certificate="serving"} `,
