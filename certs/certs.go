@@ -16,6 +16,11 @@ var (
 	expiryMetric = prometheus.NewDesc("airflow_secrets_certificate_expiry_timestamp_seconds",
 		"When a certificate ends, in seconds since 1970: the one that is served (serving), and where it is self-made the authority that has signed it (ca).",
 		[]string{"certificate"}, nil)
+	renewalMetric = prometheus.NewDesc("airflow_secrets_certificate_renewal_timestamp_seconds",
+		"When another certificate is due, in seconds since 1970: in place of the one that is served (serving), and of the authority that has signed it (ca). Self-made only.",
+		[]string{"certificate"}, nil)
+	presentMetric = prometheus.NewDesc("airflow_secrets_configuration_present",
+		"1 where the webhook configuration is there with a webhook in it. 0 where annotated pods start without their secrets, since no API server asks. Self-made only.", nil, nil)
 	readyMetric = prometheus.NewDesc("airflow_secrets_certificate_ready",
 		"1 where API servers would take the certificate that is served, as far as is known: of one from files only that it is valid now. Else 0.", nil, nil)
 	contactMetric = prometheus.NewDesc("airflow_secrets_kubernetes_contact_timestamp_seconds",

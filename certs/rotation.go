@@ -21,8 +21,8 @@ const (
 )
 
 // regret is how long a Secret that is deleted is left alone while replicas go on with what they have from it. Helm deletes
-// the Secret of a release that goes over to other certificates a moment before the right to make it again; made at once it
-// would be there for good, no release's, and in the way of the release that goes back.
+// the Secret of a release that goes over to other certificates a moment before the right to make it again: what is removed
+// shall stay so.
 const regret = 5 * time.Second
 
 // maxWait bounds the time to the next look, since timers stand still while a machine sleeps and its clock goes on.
@@ -60,14 +60,15 @@ type plan struct {
 //
 // An authority goes: made as next -> in every caBundle -> there for the settling time -> current, signs -> old -> expired,
 // out of caBundle. A certificate thus leaves caBundle only when nothing it has signed is valid. Without a configuration
-// nothing is written: no API server asks us then, and what has been uninstalled shall not come back.
+// nothing is written: no API server asks us then, and what has been uninstalled shall not come back. The leaf is renewed
+// nevertheless, for when it does.
 func decide(now time.Time, settle time.Duration, s sight) plan {
 	p := plan{wake: now.Add(maxWait)}
+	p.signer = s.stepLeaf(now, settle, &p)
 	if !s.secretSeen || len(s.bundles) == 0 {
 		return p
 	}
 	p.secret = s.stepSecret(now, settle, &p)
-	p.signer = s.stepLeaf(now, settle, &p)
 	p.bundles = s.stepBundles(now, p.signer)
 	return p
 }

@@ -30,7 +30,7 @@ func (s *SelfMade) seeSecret(news sighting[corev1.Secret]) {
 	var ring keyring
 	gone := s.sight.secretGone // of this goroutine alone
 	if news.object != nil {
-		gone = time.Time{}
+		gone, s.former = time.Time{}, news.object.ObjectMeta
 		var mistakes []string
 		ring, mistakes = readKeyring(news.object.Data)
 		if s.secret == nil || s.secret.ResourceVersion != news.object.ResourceVersion {
@@ -65,6 +65,10 @@ func (s *SelfMade) seeConfiguration(news sighting[admissionregistrationv1.Mutati
 		for _, w := range news.object.Webhooks {
 			bundles = append(bundles, parseBundle(w.ClientConfig.CABundle))
 		}
+	}
+
+	if len(bundles) == 0 && len(s.sight.bundles) > 0 {
+		s.o.Log.Warn("the configuration was deleted or has no webhook: annotated pods start without their secrets", "configuration", s.o.Configuration)
 	}
 
 	s.mutex.Lock()

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Options says where the webhook is and how long its certificates last. All but Kubeconfig must be set.
@@ -61,6 +62,7 @@ type SelfMade struct {
 	// What follows is of the goroutine of Run alone.
 	secret        *corev1.Secret                                        // as last seen; nil: not there
 	configuration *admissionregistrationv1.MutatingWebhookConfiguration // as last seen; nil: not there
+	former        metav1.ObjectMeta                                     // of the last Secret that was there
 	secretWrites  writes
 	bundleWrites  writes
 	failing       map[string]string // why writing fails, as told, by the kind of object
@@ -216,6 +218,8 @@ func wallClock() time.Time { return time.Now().Round(0) }
 // Describe is for prometheus.Collector.
 func (s *SelfMade) Describe(metrics chan<- *prometheus.Desc) {
 	metrics <- expiryMetric
+	metrics <- renewalMetric
+	metrics <- presentMetric
 	metrics <- readyMetric
 	metrics <- contactMetric
 }
@@ -228,6 +232,15 @@ func (s *SelfMade) Collect(metrics chan<- prometheus.Metric) {
 	if l := s.sight.leaf; l != nil {
 		metrics <- gauge(expiryMetric, seconds(l.certificate().NotAfter), "serving")
 		metrics <- gauge(expiryMetric, seconds(l.issuer.certificate.NotAfter), "ca")
+		metrics <- gauge(renewalMetric, seconds(l.renewAt), "serving")
+		metrics <- gauge(renewalMetric, seconds(l.issuer.rotateAt()), "ca")
+	}
+	if !s.contact[kindConfiguration].last.IsZero() {
+		present := 0.
+		if len(s.sight.bundles) > 0 {
+			present = 1
+		}
+		metrics <- gauge(presentMetric, present)
 	}
 	for kind, c := range s.contact {
 		if !c.last.IsZero() {

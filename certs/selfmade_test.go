@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -193,11 +194,30 @@ func TestStandsByWhileTheConfigurationIsAway(t *testing.T) {
 	if during.Ready() == nil {
 		t.Error("the one that has begun without a configuration is ready")
 	}
+	if n := before.log.count("annotated pods start without their secrets"); n != 1 || present(t, before) != 0 {
+		t.Errorf("that it has gone is told %d times, and the metric is %v", n, present(t, before))
+	}
 
 	must(t, server.Put(configurationPath, configuration(nil)))
 	for _, r := range []*replica{before, during} {
-		eventually(t, "ready with the configuration back", func() bool { return r.taken(t, server) == nil && r.Ready() == nil })
+		eventually(t, "ready with the configuration back", func() bool { return r.taken(t, server) == nil && r.Ready() == nil && present(t, r) == 1 })
 	}
+}
+
+// present is the metric of that name.
+func present(t *testing.T, r *replica) float64 {
+	t.Helper()
+	registry := prometheus.NewPedanticRegistry()
+	must(t, registry.Register(r))
+	families, err := registry.Gather()
+	must(t, err)
+	for _, family := range families {
+		if family.GetName() == "airflow_secrets_configuration_present" {
+			return family.Metric[0].GetGauge().GetValue()
+		}
+	}
+	t.Error("there is no such metric")
+	return -1
 }
 
 // The chart makes the Secret without data. It stays the chart's in all but the data.
@@ -233,6 +253,23 @@ func TestConfigurationGoesWhileItIsWritten(t *testing.T) {
 	s.act(t.Context())
 	if found, _ := server.Get(secretPath, &corev1.Secret{}); found || s.configuration != nil {
 		t.Errorf("Secret is there: %v, configuration %v", found, s.configuration)
+	}
+}
+
+// A Secret that was deleted is made again as what it was to Helm and to GitOps tools.
+func TestLabelsOfADeletedSecret(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	must(t, server.Put(secretPath, corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+		Name: "webhook-ca", Labels: map[string]string{"of": "the chart"}, Annotations: map[string]string{"of": "the release"},
+	}}))
+	must(t, server.Put(configurationPath, configuration(nil)))
+	startReplica(t, server, time.Hour, time.Minute).awaitReady(t, server)
+	server.Delete(secretPath)
+	var secret corev1.Secret
+	eventually(t, "another Secret", func() bool { found, _ := server.Get(secretPath, &secret); return found })
+	if secret.Labels["of"] != "the chart" || secret.Annotations["of"] != "the release" || len(secret.OwnerReferences) != 1 {
+		t.Errorf("it has the labels %v, the annotations %v and the owners %v", secret.Labels, secret.Annotations, secret.OwnerReferences)
 	}
 }
 

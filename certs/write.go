@@ -105,13 +105,16 @@ func (s *SelfMade) storeRing(ctx context.Context, ring keyring) error {
 }
 
 // newSecret is one that goes with the configuration: an uninstallation that deletes only what it has installed leaves
-// nothing behind.
+// nothing behind. It is labelled as the one that was deleted, so that the release or the tool that this was part of takes it
+// for its own: without that Helm refuses to install over it.
 func (s *SelfMade) newSecret(data map[string][]byte) *corev1.Secret {
 	return &corev1.Secret{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: kindSecret},
 		ObjectMeta: metav1.ObjectMeta{
-			Name:      s.o.Secret,
-			Namespace: s.o.Namespace,
+			Name:        s.o.Secret,
+			Namespace:   s.o.Namespace,
+			Labels:      s.former.Labels,
+			Annotations: s.former.Annotations,
 			OwnerReferences: []metav1.OwnerReference{{
 				APIVersion: admissionregistrationv1.SchemeGroupVersion.String(), Kind: kindConfiguration,
 				Name: s.configuration.Name, UID: s.configuration.UID,
