@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"gomodules.xyz/jsonpatch/v2"
 
@@ -71,6 +72,7 @@ func TestFewReviewsAreDecidedAtATime(t *testing.T) {
 		})
 	}
 	eventually(t, "reviews being decided", func() bool { return now.Load() >= maxDeciding })
+	time.Sleep(50 * time.Millisecond) // time for one more to come, if it could
 	close(enough)
 	posts.Wait()
 	if most.Load() != maxDeciding {
