@@ -33,6 +33,7 @@ func TestAlways(t *testing.T) {
 			}
 			holdSecrets(t, all)
 			holdAccess(t, all)
+			holdRights(t, all)
 			holdConfiguration(t, all)
 			holdMounts(t, all)
 		})
@@ -114,6 +115,34 @@ func holdAccess(t *testing.T, all objects) {
 			if slices.Contains(slices.Concat(rule.Verbs, rule.Resources, rule.APIGroups), "*") {
 				t.Errorf("%s allows everything of a kind: %v", key, rule)
 			}
+		}
+	}
+}
+
+// holdRights wants the policy of the webhook's rights to be about the account, the Secret and the configuration that the
+// pods and the roles have, and about no other account.
+func holdRights(t *testing.T, all objects) {
+	t.Helper()
+	for key, m := range all {
+		if m.Kind != "ValidatingAdmissionPolicy" || !strings.HasSuffix(m.Metadata.Name, "-rights") {
+			continue
+		}
+		spec := get[admissionv1.ValidatingAdmissionPolicy](t, all, key).Spec
+		i := slices.IndexFunc(sorted(all), func(m manifest) bool { return m.Kind == "Deployment" })
+		webhook := get[appsv1.Deployment](t, all, sorted(all)[i].key()).Spec.Template.Spec
+		account := "== 'system:serviceaccount:" + namespace + ":" + webhook.ServiceAccountName + "'"
+		if len(spec.MatchConditions) != 1 || !strings.HasSuffix(spec.MatchConditions[0].Expression, account) || *spec.FailurePolicy != admissionv1.Fail {
+			t.Errorf("%s is about %v, expected %s alone", key, spec.MatchConditions, account)
+		}
+		if names := spec.MatchConstraints.ResourceRules[0].ResourceNames; !slices.Equal(names, []string{argument(webhook, "--webhook-configuration")}) {
+			t.Errorf("%s is about the configurations %q, the webhook writes %q", key, names, argument(webhook, "--webhook-configuration"))
+		}
+		if secret := argument(webhook, "--ca-secret"); !strings.Contains(spec.Validations[0].Expression, "== '"+secret+"'") {
+			t.Errorf("%s allows other Secrets than %s: %s", key, secret, spec.Validations[0].Expression)
+		}
+		binding := get[admissionv1.ValidatingAdmissionPolicyBinding](t, all, "ValidatingAdmissionPolicyBinding "+m.Metadata.Name).Spec
+		if binding.PolicyName != m.Metadata.Name || !slices.Equal(binding.ValidationActions, []admissionv1.ValidationAction{admissionv1.Deny}) {
+			t.Errorf("%s is bound by %v", key, binding)
 		}
 	}
 }

@@ -23,6 +23,7 @@ func TestDefaultObjects(t *testing.T) {
 		"ClusterRole airflow-secrets", "ClusterRoleBinding airflow-secrets", "ConfigMap airflow-secrets-defaults", "Deployment airflow-secrets",
 		"MutatingWebhookConfiguration airflow-secrets", "Pod airflow-secrets-test", "PodDisruptionBudget airflow-secrets", "Role airflow-secrets",
 		"RoleBinding airflow-secrets", "Secret airflow-secrets-ca", "Service airflow-secrets", "ServiceAccount airflow-secrets",
+		"ValidatingAdmissionPolicy airflow-secrets-rights", "ValidatingAdmissionPolicyBinding airflow-secrets-rights",
 	}
 	if !slices.Equal(keys, expected) {
 		t.Errorf("a release is %v, expected %v", keys, expected)
@@ -45,7 +46,7 @@ func TestArguments(t *testing.T) {
 	}
 }
 
-// TestAccess holds the two roles to the letter: they are the webhook's whole power.
+// TestAccess holds the two roles to the letter: with the policy of its rights they are the webhook's whole power.
 func TestAccess(t *testing.T) {
 	all := render(t)
 	expectRules(t, get[rbacv1.Role](t, all, "Role airflow-secrets").Rules, []rbacv1.PolicyRule{

@@ -12,21 +12,26 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
+// access are the objects of what the webhook may do.
+var access = []string{"ClusterRole airflow-secrets", "ClusterRoleBinding airflow-secrets", "Role airflow-secrets", "RoleBinding airflow-secrets",
+	"ValidatingAdmissionPolicy airflow-secrets-rights", "ValidatingAdmissionPolicyBinding airflow-secrets-rights"}
+
 // switches say of a set which objects it adds to those of a release and which it takes away.
 var switches = []struct {
 	set            string
 	added, missing []string
 }{
+	{set: "unrestricted", missing: []string{"ValidatingAdmissionPolicy airflow-secrets-rights", "ValidatingAdmissionPolicyBinding airflow-secrets-rights"}},
 	{set: "high-load", added: []string{"HorizontalPodAutoscaler airflow-secrets"}},
 	{set: "host-network", added: []string{"ResourceQuota airflow-secrets"}},
 	{set: "cert-manager",
 		added:   []string{"Certificate airflow-secrets-root", "Certificate airflow-secrets-tls", "Issuer airflow-secrets-ca", "Issuer airflow-secrets-selfsigned"},
-		missing: []string{"ClusterRole airflow-secrets", "ClusterRoleBinding airflow-secrets", "Role airflow-secrets", "RoleBinding airflow-secrets", "Secret airflow-secrets-ca"}},
+		missing: append(slices.Clone(access), "Secret airflow-secrets-ca")},
 	{set: "cert-manager-issuer",
 		added:   []string{"Certificate airflow-secrets-tls"},
-		missing: []string{"ClusterRole airflow-secrets", "ClusterRoleBinding airflow-secrets", "Role airflow-secrets", "RoleBinding airflow-secrets", "Secret airflow-secrets-ca"}},
+		missing: append(slices.Clone(access), "Secret airflow-secrets-ca")},
 	{set: "own-secret",
-		missing: []string{"ClusterRole airflow-secrets", "ClusterRoleBinding airflow-secrets", "Role airflow-secrets", "RoleBinding airflow-secrets", "Secret airflow-secrets-ca"}},
+		missing: append(slices.Clone(access), "Secret airflow-secrets-ca")},
 	{set: "monitored", added: []string{"PodMonitor airflow-secrets", "PrometheusRule airflow-secrets", "ServiceMonitor airflow-secrets"}},
 	{set: "unmonitored", added: []string{"NetworkPolicy airflow-secrets"}},
 	{set: "strict", added: []string{"NetworkPolicy airflow-secrets", "ValidatingAdmissionPolicy airflow-secrets", "ValidatingAdmissionPolicyBinding airflow-secrets"}},
@@ -36,7 +41,7 @@ var switches = []struct {
 		added:   []string{"MutatingWebhookConfiguration zz-airflow-secrets"},
 		missing: []string{"MutatingWebhookConfiguration airflow-secrets", "PodDisruptionBudget airflow-secrets"}},
 	{set: "no-access",
-		missing: []string{"ClusterRole airflow-secrets", "ClusterRoleBinding airflow-secrets", "Role airflow-secrets", "RoleBinding airflow-secrets", "ServiceAccount airflow-secrets"}},
+		missing: append(slices.Clone(access), "ServiceAccount airflow-secrets")},
 	{set: "dual-stack", added: []string{"ServiceAccount webhook"}, missing: []string{"ServiceAccount airflow-secrets"}},
 	{set: "every-knob", added: []string{"ConfigMap airflow-secrets-more", "ConfigMap airflow-secrets-text"}},
 }
@@ -57,12 +62,10 @@ func TestSwitches(t *testing.T) {
 					missing = append(missing, key)
 				}
 			}
-			slices.Sort(added)
-			slices.Sort(missing)
-			if !slices.Equal(added, s.added) {
+			if !slices.Equal(slices.Sorted(slices.Values(added)), slices.Sorted(slices.Values(s.added))) {
 				t.Errorf("it adds %v, expected %v", added, s.added)
 			}
-			if !slices.Equal(missing, s.missing) {
+			if !slices.Equal(slices.Sorted(slices.Values(missing)), slices.Sorted(slices.Values(s.missing))) {
 				t.Errorf("it takes away %v, expected %v", missing, s.missing)
 			}
 		})

@@ -34,6 +34,8 @@ func Last() []e2e.Check {
 			Says: "the API server takes whatever the chart renders, its CEL included"},
 		{Name: "policy", Run: policy,
 			Says: "without a webhook the ValidatingAdmissionPolicy holds back pods that ask for secrets, and no others"},
+		{Name: "rights", Run: rights,
+			Says: "whatever roles the webhook's account has, it can write no more than caBundle and its Secret's data"},
 		{Name: "canary", Run: canary,
 			Says: "no value of a secret is in any object of the API, event, log of ours, nor in etcd"},
 		{Name: "uninstall", Run: uninstall,
