@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/airflow-secrets/airflow-secrets/test/cache"
 )
@@ -25,8 +26,9 @@ func Majors() []string { return []string{Three, Four} }
 
 // Helm is a Helm of one version. It has a home of its own, so the settings of whoever runs it change nothing.
 type Helm struct {
-	Binary string // an absolute path
-	home   string
+	Binary  string // an absolute path
+	version string
+	home    string
 }
 
 // Build gives the Helm of a module such as Four. It is built once per version, which takes minutes and loads modules from
@@ -37,23 +39,26 @@ func Build(ctx context.Context, module string) (Helm, error) {
 		command := exec.CommandContext(ctx, "go", "install", "-ldflags", "-s -w", module)
 		command.Dir = os.TempDir() // outside our module, whose go.mod has nothing to do with it
 		command.Env = append(os.Environ(), "GOBIN="+aside, "CGO_ENABLED=0", "GOFLAGS=", "GOOS=", "GOARCH=")
+		// Interrupted, it removes what it has built so far. (No process group of its own: a test's Ctrl-C must reach it, too.)
+		command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
+		command.WaitDelay = 10 * time.Second
 		if output, err := command.CombinedOutput(); err != nil {
 			return fmt.Errorf("building %s: %w\n%s", module, err, output)
 		}
 		return nil
 	})
-	return Helm{Binary: filepath.Join(folder, "helm"), home: filepath.Join(folder, "home")}, err
+	return Helm{Binary: filepath.Join(folder, "helm"), version: version, home: filepath.Join(folder, "home")}, err
 }
 
-// Run gives what Helm prints to standard output. What it prints to standard error is in the error, if there is one. It
-// reaches no cluster unless an argument names a kubeconfig.
+// Run gives what Helm prints to standard output, also where it fails: helm lint has its findings there. What it prints to
+// standard error is in the error, if there is one. It reaches no cluster unless an argument names a kubeconfig.
 func (h Helm) Run(ctx context.Context, args ...string) ([]byte, error) {
 	var stdout, stderr bytes.Buffer
 	command := exec.CommandContext(ctx, h.Binary, args...)
 	command.Stdout, command.Stderr = &stdout, &stderr
 	command.Env = []string{"HOME=" + h.home, "PATH=" + os.Getenv("PATH"), "KUBECONFIG=" + os.DevNull}
 	if err := command.Run(); err != nil {
-		return nil, fmt.Errorf("helm %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
+		return stdout.Bytes(), fmt.Errorf("helm %s of %s: %w: %s", strings.Join(args, " "), h.version, err, strings.TrimSpace(stderr.String()))
 	}
 	return stdout.Bytes(), nil
 }

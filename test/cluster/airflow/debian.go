@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 
 	"github.com/airflow-secrets/airflow-secrets/test/cache"
 )
@@ -30,7 +31,7 @@ func debian(ctx context.Context, log io.Writer) (string, error) {
 		return "", err
 	}
 	return cache.Folder(ctx, "debian-"+hash, func(aside string) error {
-		if err := logged(ctx, log, "debootstrap", "--variant=minbase", "--include="+packages, "bookworm", aside); err != nil {
+		if err := logged(log, debootstrap(ctx, aside)); err != nil {
 			return fmt.Errorf("installing Debian: %w", err)
 		}
 		if err := strip(aside); err != nil {
@@ -40,12 +41,23 @@ func debian(ctx context.Context, log io.Writer) (string, error) {
 	})
 }
 
+// debootstrap installs Debian in namespaces of its own. However it ends, what it has mounted below root ends with it, and so
+// do the installers of packages, before it counts as ended: nothing is in the way of removing root.
+func debootstrap(ctx context.Context, root string) *exec.Cmd {
+	c := exec.CommandContext(ctx, "debootstrap", "--variant=minbase", "--include="+packages, "bookworm", root)
+	c.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:   syscall.CLONE_NEWPID,
+		Unshareflags: syscall.CLONE_NEWNS, // which makes mounts private, other than Cloneflags
+		Pdeathsig:    syscall.SIGKILL,
+	}
+	return c
+}
+
 // logged runs a program that says a lot.
-func logged(ctx context.Context, log io.Writer, program string, args ...string) error {
-	c := exec.CommandContext(ctx, program, args...)
+func logged(log io.Writer, c *exec.Cmd) error {
 	c.Stdout, c.Stderr = log, log
 	if err := c.Run(); err != nil {
-		return fmt.Errorf("running %s: %w", program, err)
+		return fmt.Errorf("running %s: %w", c.Args[0], err)
 	}
 	return nil
 }

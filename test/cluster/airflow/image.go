@@ -75,10 +75,10 @@ func (i Image) build(ctx context.Context, archive, base, source string, log io.W
 	}
 	root := archive + ".root"
 	defer os.RemoveAll(root)
-	if err := logged(ctx, log, "cp", "--archive", "--no-target-directory", base, root); err != nil {
+	if err := logged(log, command.New(ctx, "cp", "--archive", "--no-target-directory", base, root)); err != nil {
 		return err
 	}
-	if err := logged(ctx, log, "cp", "--archive", "--no-target-directory", site, filepath.Join(root, sitePackages)); err != nil {
+	if err := logged(log, command.New(ctx, "cp", "--archive", "--no-target-directory", site, filepath.Join(root, sitePackages))); err != nil {
 		return err
 	}
 	if err := shape(root); err != nil {

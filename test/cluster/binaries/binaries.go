@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/airflow-secrets/airflow-secrets/test/cache"
+	"github.com/airflow-secrets/airflow-secrets/test/cluster/command"
 )
 
 // Versions of what is built. A changed one is another folder of the cache.
@@ -25,10 +26,10 @@ func Get(ctx context.Context, log io.Writer) (string, error) {
 	return filepath.Join(folder, "bin"), err
 }
 
-// command is a step of a build in dir: polite, since it is long, and without what the caller's Go settings say about
-// another module.
-func command(ctx context.Context, dir string, log io.Writer, program string, args ...string) *exec.Cmd {
-	c := exec.CommandContext(ctx, "nice", append([]string{program}, args...)...)
+// step is a step of a build in dir: polite, since it is long, and without what the caller's Go settings say about another
+// module.
+func step(ctx context.Context, dir string, log io.Writer, program string, args ...string) *exec.Cmd {
+	c := command.New(ctx, "nice", append([]string{program}, args...)...)
 	c.Dir = dir
 	c.Stdout, c.Stderr = log, log
 	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-p=2", "GOWORK=off")

@@ -40,10 +40,10 @@ func buildKubernetes(ctx context.Context, dir string, log io.Writer) error {
 			return err
 		}
 	}
-	if err := command(ctx, dir, log, "go", "mod", "tidy").Run(); err != nil {
+	if err := step(ctx, dir, log, "go", "mod", "tidy").Run(); err != nil {
 		return fmt.Errorf("resolving modules: %w", err)
 	}
-	if err := command(ctx, dir, log, "go", append([]string{"build", "-v", "-trimpath", "-ldflags", linkerFlags(), "-o", "bin/"}, kubernetesPrograms...)...).Run(); err != nil {
+	if err := step(ctx, dir, log, "go", append([]string{"build", "-v", "-trimpath", "-ldflags", linkerFlags(), "-o", "bin/"}, kubernetesPrograms...)...).Run(); err != nil {
 		return err
 	}
 	return os.Rename(filepath.Join(dir, "bin", "server"), filepath.Join(dir, "bin", "etcd"))
@@ -76,7 +76,7 @@ func stagingModules(ctx context.Context, dir string, log io.Writer) ([]string, e
 // tell reads what a go command says as JSON.
 func tell(ctx context.Context, dir string, log io.Writer, into any, args ...string) error {
 	var output bytes.Buffer
-	c := command(ctx, dir, log, "go", args...)
+	c := step(ctx, dir, log, "go", args...)
 	c.Stdout = &output
 	if err := c.Run(); err != nil {
 		return fmt.Errorf("running go %s: %w", strings.Join(args, " "), err)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"syscall"
 )
@@ -42,14 +43,49 @@ func FirstProcess() {
 // isolateMounts hides what containers and the kubelet would leave on the machine: mounts are not passed on, and the
 // folders whose names cannot be set are in memory.
 func isolateMounts() error {
-	errs := []error{
-		syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""),
-		syscall.Mount("proc", "/proc", "proc", 0, ""),
+	if err := mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+		return err // before all else: what is mounted from here on must not get out
+	}
+	if err := mount("proc", "/proc", "proc", 0, ""); err != nil {
+		return err
 	}
 	for _, folder := range []string{"/run", "/var/lib", "/var/log"} {
-		errs = append(errs, syscall.Mount("tmpfs", folder, "tmpfs", 0, "mode=755"))
+		if err := mount("tmpfs", folder, "tmpfs", 0, "mode=755"); err != nil {
+			return err
+		}
 	}
-	return errors.Join(errs...)
+	return isolateSettings()
+}
+
+// settings are what a kubelet sets to its liking (setupKernelTunables in pkg/kubelet/cm/container_manager_linux.go). They
+// are the whole machine's: no namespace has its own.
+var settings = []string{
+	"vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes",
+}
+
+// isolateSettings lets the kubelet have its way with copies. What else is set there cannot be written at all: a program that
+// wants to fails, rather than leave the machine changed.
+func isolateSettings() error {
+	for _, folder := range []string{"/proc/sys/kernel", "/proc/sys/vm"} {
+		err := errors.Join(
+			mount(folder, folder, "", syscall.MS_BIND, ""),
+			mount("", folder, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
+		if err != nil {
+			return err
+		}
+	}
+	for _, name := range settings {
+		setting, own := filepath.Join("/proc/sys", name), filepath.Join("/run", filepath.Base(name))
+		value, err := os.ReadFile(setting)
+		if err := errors.Join(err, os.WriteFile(own, value, 0o644), mount(own, setting, "", syscall.MS_BIND, "")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func mount(source, target, kind string, flags uintptr, data string) error {
+	return wrap("mounting "+target, syscall.Mount(source, target, kind, flags, data))
 }
 
 // reapOrphans does what a first process owes the others: containerd's shims and their children come to it.
