@@ -20,7 +20,7 @@ func TestDefaultObjects(t *testing.T) {
 		keys = append(keys, m.key())
 	}
 	expected := []string{
-		"ClusterRole airflow-secrets", "ClusterRoleBinding airflow-secrets", "ConfigMap airflow-secrets-defaults", "Deployment airflow-secrets",
+		"ClusterRole airflow-secrets", "ClusterRoleBinding airflow-secrets", "Deployment airflow-secrets",
 		"MutatingWebhookConfiguration airflow-secrets", "Pod airflow-secrets-test", "PodDisruptionBudget airflow-secrets", "Role airflow-secrets",
 		"RoleBinding airflow-secrets", "Secret airflow-secrets-ca", "Service airflow-secrets", "ServiceAccount airflow-secrets",
 	}

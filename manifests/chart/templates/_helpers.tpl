@@ -52,7 +52,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end -}}
 
-{{/* The file of --defaults. Its checksum is an annotation of the pods, since the webhook reads it at its start. */}}
+{{/* The file of --defaults. */}}
 {{- define "airflow-secrets.defaults" -}}
 {{- merge (dict "locked" (default list .Values.locked)) (default dict .Values.defaults) | toYaml -}}
 {{- end -}}
