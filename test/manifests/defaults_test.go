@@ -143,7 +143,7 @@ func TestLimitsAreAllowed(t *testing.T) {
 	for _, values := range []string{
 		"drainPeriod=1m,terminationGracePeriodSeconds=195", "drainPeriod=10s", "certificates.leafValidity=5s,certificates.caValidity=15s",
 		"certificates.caValidity=72h", "certificates.secretName=own,certificates.leafValidity=1s", "metrics.port=0", "fullnameOverride=a",
-		"webhook.namespaceSelector=null", "defaults=null", "locked=null", "startupProbe=null", "resources=null", "priorityClassName=null", "podLabels.team=a,commonLabels.team=b",
+		"webhook.namespaceSelector=null", "defaults=null", "locked=null", "startupProbe=null", "resources=null", "priorityClassName=null", "nodeSelector=null", "podLabels.team=a,commonLabels.team=b",
 	} {
 		for _, major := range helm.Majors() {
 			text, err := template(t, major, "--set", values)

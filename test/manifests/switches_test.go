@@ -247,7 +247,7 @@ func TestEveryKnob(t *testing.T) {
 	for what, ok := range map[string]bool{
 		"labels":      d.Template.Labels["team"] == "platform" && d.Template.Labels["sidecar.istio.io/inject"] == "false" && d.Selector.MatchLabels["team"] == "",
 		"annotations": d.Template.Annotations["linkerd.io/inject"] == "disabled",
-		"place":       spec.NodeSelector["kubernetes.io/os"] == "linux" && spec.Tolerations[0].Key == "infra" && spec.Affinity.PodAntiAffinity == nil && len(spec.TopologySpreadConstraints) == 1,
+		"place":       spec.NodeSelector["pool"] == "platform" && spec.NodeSelector["kubernetes.io/os"] == "linux" && spec.Tolerations[0].Key == "infra" && spec.Affinity.PodAntiAffinity == nil && len(spec.TopologySpreadConstraints) == 1,
 		"update":      d.Strategy.Type == appsv1.RecreateDeploymentStrategyType && d.Strategy.RollingUpdate == nil,
 		"priority":    spec.PriorityClassName == "platform",
 		"dns":         spec.DNSPolicy == corev1.DNSNone && spec.DNSConfig.Nameservers[0] == "10.0.0.10",
