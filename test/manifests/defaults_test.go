@@ -131,6 +131,7 @@ var refusals = []struct {
 	{[]string{"port=8080"}, []string{"port and metrics.port are both 8080: expected two ports"}},
 	{[]string{"metrics.port=0", "metrics.serviceMonitor.enabled=true"}, []string{"metrics.port is 0, so there is nothing"}},
 	{[]string{"metrics.port=0", "metrics.podMonitor.enabled=true"}, []string{"metrics.port is 0, so there is nothing"}},
+	{[]string{"metrics.port=0", "metrics.rules.enabled=true"}, []string{"metrics.port is 0, so there is nothing", "nor for metrics.rules to look at"}},
 	{[]string{`podLabels.app\.kubernetes\.io/name=x`}, []string{"podLabels has the label app.kubernetes.io/name, which the chart sets: leave it out"}},
 	{[]string{`commonLabels.app\.kubernetes\.io/instance=x`}, []string{"commonLabels has the label app.kubernetes.io/instance"}},
 	{[]string{"fullnameOverride=My_Webhook"}, []string{`the objects would be named "My_Webhook": set fullnameOverride`}},

@@ -9,7 +9,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	"sigs.k8s.io/yaml"
 )
 
 // switches say of a set which objects it adds to those of a release and which it takes away.
@@ -183,61 +182,6 @@ func TestNoMetrics(t *testing.T) {
 		if strings.Contains(strings.ReplaceAll(string(m.text), "--metrics-port=0", ""), "metrics") {
 			t.Errorf("%s still speaks of metrics:\n%s", key, m.text)
 		}
-	}
-}
-
-// TestMonitors holds monitors and rules to the ports and metrics that there are.
-func TestMonitors(t *testing.T) {
-	all := with(t, "monitored")
-	for _, key := range []string{"ServiceMonitor airflow-secrets", "PodMonitor airflow-secrets", "PrometheusRule airflow-secrets"} {
-		if all[key].Metadata.Labels["release"] != "prometheus" {
-			t.Errorf("%s has the labels %v", key, all[key].Metadata.Labels)
-		}
-	}
-	page := read(t, root+"/docs/operations.md")
-	for alert, expression := range alerts(t, all) {
-		if !strings.Contains(page, "`"+alert+"`") {
-			t.Errorf("docs/operations.md does not explain %s", alert)
-		}
-		if strings.Count(expression, "(") != strings.Count(expression, ")") || strings.Contains(expression, "{ ") {
-			t.Errorf("%s: %s", alert, expression)
-		}
-	}
-}
-
-// alerts are the expressions of the rules by the names of the alerts.
-func alerts(t *testing.T, all objects) map[string]string {
-	t.Helper()
-	var rule struct {
-		Spec struct {
-			Groups []struct {
-				Rules []struct{ Alert, Expr string } `json:"rules"`
-			} `json:"groups"`
-		} `json:"spec"`
-	}
-	if err := yaml.Unmarshal(all["PrometheusRule airflow-secrets"].text, &rule); err != nil {
-		t.Fatal(err)
-	}
-	found := map[string]string{}
-	for _, r := range rule.Spec.Groups[0].Rules {
-		found[r.Alert] = r.Expr
-	}
-	return found
-}
-
-// TestAlertsOfTheAuthority holds the alerts on a rotation that fails to where there is one, and to the life that it is about.
-func TestAlertsOfTheAuthority(t *testing.T) {
-	const rules = "metrics.rules.enabled=true"
-	made := alerts(t, render(t, "--set", rules+",certificates.caValidity=1h30m,certificates.leafValidity=30m"))
-	if e := made["AirflowSecretsNotRotated"]; !strings.Contains(e, `certificate="ca"`) || !strings.HasSuffix(e, " < 900") {
-		t.Errorf("the authority of 90 minutes is watched by %q, expected a sixth of that", e)
-	}
-	if e := made["AirflowSecretsOutOfTouch"]; !strings.Contains(e, "airflow_secrets_kubernetes_contact_timestamp_seconds") {
-		t.Errorf("the contact is watched by %q", e)
-	}
-	given := alerts(t, render(t, "--set", rules+",certificates.secretName=own"))
-	if given["AirflowSecretsNotRotated"]+given["AirflowSecretsOutOfTouch"] != "" || given["AirflowSecretsExpiring"] == "" {
-		t.Errorf("with certificates from files the alerts are %v", given)
 	}
 }
 
