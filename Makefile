@@ -71,11 +71,17 @@ release-check: ## the full length of all that CI runs in slices
 	$(MAKE) bench
 	$(MAKE) e2e
 
+# This machine's architecture comes last, so the tag without an ending and the programs in bin/ are for it.
 .PHONY: images
-images: export GOOS = linux
-images: build ## build both images with docker (or DOCKER=podman, DOCKER=buildah)
-	$(or $(DOCKER),docker) build --target webhook -t airflow-secrets-webhook:$(VERSION) .
-	$(or $(DOCKER),docker) build --target fetcher -t airflow-secrets-fetcher:$(VERSION) .
+images: export BUILDX_NO_DEFAULT_ATTESTATIONS = 1
+images: HERE = $(shell go env GOARCH)
+images: ## build both images, for amd64 and arm64, with docker (or DOCKER=podman, DOCKER=buildah)
+	for arch in $(filter-out $(HERE),amd64 arm64) $(HERE); do \
+	  $(MAKE) build GOOS=linux GOARCH=$$arch VERSION=$(VERSION) || exit; \
+	  for image in webhook fetcher; do \
+	    $(or $(DOCKER),docker) build --platform linux/$$arch --target $$image -t airflow-secrets-$$image:$(VERSION)-$$arch -t airflow-secrets-$$image:$(VERSION) . || exit; \
+	  done; \
+	done
 
 .PHONY: clean
 clean: ## remove bin/ and .cache/

@@ -35,7 +35,7 @@ func TestAlways(t *testing.T) {
 			holdAccess(t, all)
 			holdRights(t, all)
 			holdConfiguration(t, all)
-			holdMounts(t, all)
+			defaultsOf(t, all)
 		})
 	}
 }
@@ -177,28 +177,6 @@ func holdConfiguration(t *testing.T, all objects) {
 			t.Errorf("the Service's selector %s=%s does not match the pods", label, value)
 		}
 	}
-}
-
-// holdMounts wants every ConfigMap and Secret of ours that the pods mount to be there under that name.
-func holdMounts(t *testing.T, all objects) {
-	t.Helper()
-	for key, m := range all {
-		if m.Kind != "Deployment" {
-			continue
-		}
-		for _, v := range get[appsv1.Deployment](t, all, key).Spec.Template.Spec.Volumes {
-			if _, rendered := all["ConfigMap "+configMapOf(v)]; v.Name == "defaults" && !rendered {
-				t.Errorf("the pods mount the ConfigMap %q, which is not rendered", configMapOf(v))
-			}
-		}
-	}
-}
-
-func configMapOf(v corev1.Volume) string {
-	if v.ConfigMap == nil {
-		return ""
-	}
-	return v.ConfigMap.Name
 }
 
 func sorted(all objects) []manifest {

@@ -20,7 +20,7 @@ func TestDefaultObjects(t *testing.T) {
 		keys = append(keys, m.key())
 	}
 	expected := []string{
-		"ClusterRole airflow-secrets", "ClusterRoleBinding airflow-secrets", "ConfigMap airflow-secrets-defaults", "Deployment airflow-secrets",
+		"ClusterRole airflow-secrets", "ClusterRoleBinding airflow-secrets", "Deployment airflow-secrets",
 		"MutatingWebhookConfiguration airflow-secrets", "Pod airflow-secrets-test", "PodDisruptionBudget airflow-secrets", "Role airflow-secrets",
 		"RoleBinding airflow-secrets", "Secret airflow-secrets-ca", "Service airflow-secrets", "ServiceAccount airflow-secrets",
 		"ValidatingAdmissionPolicy airflow-secrets-rights", "ValidatingAdmissionPolicyBinding airflow-secrets-rights",
@@ -116,7 +116,7 @@ func TestConfiguration(t *testing.T) {
 	}
 }
 
-// TestRestricted holds both pods to Pod Security's level of that name, and to more.
+// TestRestricted holds both pods to Pod Security's level of that name, and to more. Both are programs of Linux.
 func TestRestricted(t *testing.T) {
 	all := render(t)
 	for name, spec := range map[string]corev1.PodSpec{
@@ -125,6 +125,9 @@ func TestRestricted(t *testing.T) {
 	} {
 		if sc := spec.SecurityContext; !*sc.RunAsNonRoot || sc.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
 			t.Errorf("%s security context is %v", name, sc)
+		}
+		if spec.NodeSelector["kubernetes.io/os"] != "linux" {
+			t.Errorf("%s pod may run on Windows: %v", name, spec.NodeSelector)
 		}
 		if spec.HostNetwork || spec.HostPID || spec.HostIPC {
 			t.Errorf("%s pod is in a namespace of the host", name)

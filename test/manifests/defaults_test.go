@@ -3,6 +3,8 @@ package manifests
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,29 +19,64 @@ import (
 
 // TestDefaultsOfTheCluster takes the file that the webhook would mount to the code that reads it.
 func TestDefaultsOfTheCluster(t *testing.T) {
-	const checksum = "checksum/defaults"
-	all, standard := with(t, "strict"), render(t)
-	if none := defaultsOf(t, standard); !accepts(t, none, "airflow-secrets/image") {
+	if none := defaultsOf(t, render(t)); !accepts(t, none, "airflow-secrets/image") {
 		t.Error("without defaults a pod may not name an image")
 	}
-	if given := defaultsOf(t, all); accepts(t, given, "airflow-secrets/image") || !accepts(t, given, "airflow-secrets/region") {
+	if given := defaultsOf(t, with(t, "strict")); accepts(t, given, "airflow-secrets/image") || !accepts(t, given, "airflow-secrets/region") {
 		t.Error("locked is not what the values say")
-	}
-	before := get[appsv1.Deployment](t, standard, "Deployment airflow-secrets").Spec.Template.Annotations[checksum]
-	after := get[appsv1.Deployment](t, all, "Deployment airflow-secrets").Spec.Template.Annotations[checksum]
-	if before == after {
-		t.Error("other defaults do not restart the webhook")
 	}
 }
 
 func defaultsOf(t *testing.T, all objects) injector.Defaults {
 	t.Helper()
-	text := get[corev1.ConfigMap](t, all, "ConfigMap airflow-secrets-defaults").Data["defaults.yaml"]
-	defaults, err := injector.ParseDefaults([]byte(text))
+	defaults, err := injector.ParseDefaults([]byte(defaultsFile(t, all)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return defaults
+}
+
+// defaultsFile is the file behind --defaults, made as the kubelet makes it: from an annotation of the pod. So each
+// ReplicaSet has its own, and other defaults are another ReplicaSet.
+func defaultsFile(t *testing.T, all objects) string {
+	t.Helper()
+	list := sorted(all)
+	d := slices.IndexFunc(list, func(m manifest) bool { return m.Kind == "Deployment" })
+	template := get[appsv1.Deployment](t, all, list[d].key()).Spec.Template
+	folder, file := filepath.Split(argument(template.Spec, "--defaults"))
+	mounts, volumes := template.Spec.Containers[0].VolumeMounts, template.Spec.Volumes
+	m := slices.IndexFunc(mounts, func(m corev1.VolumeMount) bool { return m.MountPath+"/" == folder })
+	if m < 0 {
+		t.Fatalf("nothing is mounted at %s: %v", folder, mounts)
+	}
+	v := slices.IndexFunc(volumes, func(v corev1.Volume) bool { return v.Name == mounts[m].Name })
+	if v < 0 || volumes[v].DownwardAPI == nil || len(volumes[v].DownwardAPI.Items) != 1 || volumes[v].DownwardAPI.Items[0].Path != file {
+		t.Fatalf("expected a volume of the downward API with one file, %s: %v", file, volumes)
+	}
+	key := strings.TrimSuffix(strings.TrimPrefix(volumes[v].DownwardAPI.Items[0].FieldRef.FieldPath, "metadata.annotations['"), "']")
+	text, there := template.Annotations[key]
+	if !there {
+		t.Fatalf("the pods have no annotation %q: %v", key, template.Annotations)
+	}
+	return text
+}
+
+// TestDefaultsStayWithTheirReplicas wants no object that an upgrade would change below replicas that run: of what it
+// renders, other defaults change the Deployment alone, and a ConfigMap there is none.
+func TestDefaultsStayWithTheirReplicas(t *testing.T) {
+	before, after := render(t), render(t, "--set", "defaults.region=eu-west-3,locked={image}")
+	older, newer := plain(t, before), plain(t, after)
+	for key := range newer {
+		if changed := older[key] != newer[key]; changed != (key == "Deployment airflow-secrets") {
+			t.Errorf("%s, changed by other defaults: %v", key, changed)
+		}
+		if strings.HasPrefix(key, "ConfigMap ") {
+			t.Errorf("%s is rendered, and replicas of before would see its change", key)
+		}
+	}
+	if text := defaultsFile(t, after); !strings.Contains(text, "region: eu-west-3") {
+		t.Errorf("the file is %q", text)
+	}
 }
 
 // accepts says whether a pod with the annotation is injected.
@@ -94,6 +131,7 @@ var refusals = []struct {
 	{[]string{"port=8080"}, []string{"port and metrics.port are both 8080: expected two ports"}},
 	{[]string{"metrics.port=0", "metrics.serviceMonitor.enabled=true"}, []string{"metrics.port is 0, so there is nothing"}},
 	{[]string{"metrics.port=0", "metrics.podMonitor.enabled=true"}, []string{"metrics.port is 0, so there is nothing"}},
+	{[]string{"metrics.port=0", "metrics.rules.enabled=true"}, []string{"metrics.port is 0, so there is nothing", "nor for metrics.rules to look at"}},
 	{[]string{`podLabels.app\.kubernetes\.io/name=x`}, []string{"podLabels has the label app.kubernetes.io/name, which the chart sets: leave it out"}},
 	{[]string{`commonLabels.app\.kubernetes\.io/instance=x`}, []string{"commonLabels has the label app.kubernetes.io/instance"}},
 	{[]string{"fullnameOverride=My_Webhook"}, []string{`the objects would be named "My_Webhook": set fullnameOverride`}},
@@ -106,7 +144,7 @@ func TestLimitsAreAllowed(t *testing.T) {
 	for _, values := range []string{
 		"drainPeriod=1m,terminationGracePeriodSeconds=195", "drainPeriod=10s", "certificates.leafValidity=5s,certificates.caValidity=15s",
 		"certificates.caValidity=72h", "certificates.secretName=own,certificates.leafValidity=1s", "metrics.port=0", "fullnameOverride=a",
-		"webhook.namespaceSelector=null", "defaults=null", "locked=null", "startupProbe=null", "resources=null", "priorityClassName=null", "podLabels.team=a,commonLabels.team=b",
+		"webhook.namespaceSelector=null", "defaults=null", "locked=null", "startupProbe=null", "resources=null", "priorityClassName=null", "nodeSelector=null", "podLabels.team=a,commonLabels.team=b",
 	} {
 		for _, major := range helm.Majors() {
 			text, err := template(t, major, "--set", values)

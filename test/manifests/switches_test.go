@@ -9,7 +9,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	"sigs.k8s.io/yaml"
 )
 
 // access are the objects of what the webhook may do.
@@ -189,68 +188,13 @@ func TestNoMetrics(t *testing.T) {
 	}
 }
 
-// TestMonitors holds monitors and rules to the ports and metrics that there are.
-func TestMonitors(t *testing.T) {
-	all := with(t, "monitored")
-	for _, key := range []string{"ServiceMonitor airflow-secrets", "PodMonitor airflow-secrets", "PrometheusRule airflow-secrets"} {
-		if all[key].Metadata.Labels["release"] != "prometheus" {
-			t.Errorf("%s has the labels %v", key, all[key].Metadata.Labels)
-		}
-	}
-	page := read(t, root+"/docs/operations.md")
-	for alert, expression := range alerts(t, all) {
-		if !strings.Contains(page, "`"+alert+"`") {
-			t.Errorf("docs/operations.md does not explain %s", alert)
-		}
-		if strings.Count(expression, "(") != strings.Count(expression, ")") || strings.Contains(expression, "{ ") {
-			t.Errorf("%s: %s", alert, expression)
-		}
-	}
-}
-
-// alerts are the expressions of the rules by the names of the alerts.
-func alerts(t *testing.T, all objects) map[string]string {
-	t.Helper()
-	var rule struct {
-		Spec struct {
-			Groups []struct {
-				Rules []struct{ Alert, Expr string } `json:"rules"`
-			} `json:"groups"`
-		} `json:"spec"`
-	}
-	if err := yaml.Unmarshal(all["PrometheusRule airflow-secrets"].text, &rule); err != nil {
-		t.Fatal(err)
-	}
-	found := map[string]string{}
-	for _, r := range rule.Spec.Groups[0].Rules {
-		found[r.Alert] = r.Expr
-	}
-	return found
-}
-
-// TestAlertsOfTheAuthority holds the alerts on a rotation that fails to where there is one, and to the life that it is about.
-func TestAlertsOfTheAuthority(t *testing.T) {
-	const rules = "metrics.rules.enabled=true"
-	made := alerts(t, render(t, "--set", rules+",certificates.caValidity=1h30m,certificates.leafValidity=30m"))
-	if e := made["AirflowSecretsNotRotated"]; !strings.Contains(e, `certificate="ca"`) || !strings.HasSuffix(e, " < 900") {
-		t.Errorf("the authority of 90 minutes is watched by %q, expected a sixth of that", e)
-	}
-	if e := made["AirflowSecretsOutOfTouch"]; !strings.Contains(e, "airflow_secrets_kubernetes_contact_timestamp_seconds") {
-		t.Errorf("the contact is watched by %q", e)
-	}
-	given := alerts(t, render(t, "--set", rules+",certificates.secretName=own"))
-	if given["AirflowSecretsNotRotated"]+given["AirflowSecretsOutOfTouch"] != "" || given["AirflowSecretsExpiring"] == "" {
-		t.Errorf("with certificates from files the alerts are %v", given)
-	}
-}
-
 func TestEveryKnob(t *testing.T) {
 	d := deploymentOf(t, "every-knob")
 	spec, c := d.Template.Spec, d.Template.Spec.Containers[0]
 	for what, ok := range map[string]bool{
 		"labels":      d.Template.Labels["team"] == "platform" && d.Template.Labels["sidecar.istio.io/inject"] == "false" && d.Selector.MatchLabels["team"] == "",
 		"annotations": d.Template.Annotations["linkerd.io/inject"] == "disabled",
-		"place":       spec.NodeSelector["kubernetes.io/os"] == "linux" && spec.Tolerations[0].Key == "infra" && spec.Affinity.PodAntiAffinity == nil && len(spec.TopologySpreadConstraints) == 1,
+		"place":       spec.NodeSelector["pool"] == "platform" && spec.NodeSelector["kubernetes.io/os"] == "linux" && spec.Tolerations[0].Key == "infra" && spec.Affinity.PodAntiAffinity == nil && len(spec.TopologySpreadConstraints) == 1,
 		"update":      d.Strategy.Type == appsv1.RecreateDeploymentStrategyType && d.Strategy.RollingUpdate == nil,
 		"priority":    spec.PriorityClassName == "platform",
 		"dns":         spec.DNSPolicy == corev1.DNSNone && spec.DNSConfig.Nameservers[0] == "10.0.0.10",

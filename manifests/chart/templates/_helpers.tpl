@@ -52,7 +52,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end -}}
 
-{{/* The file of --defaults. Its checksum is an annotation of the pods, since the webhook reads it at its start. */}}
+{{/* The file of --defaults. */}}
 {{- define "airflow-secrets.defaults" -}}
 {{- merge (dict "locked" (default list .Values.locked)) (default dict .Values.defaults) | toYaml -}}
 {{- end -}}
@@ -122,8 +122,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if eq (int .Values.port) (int .Values.metrics.port) -}}
 {{- fail (printf "port and metrics.port are both %v: expected two ports" .Values.port) -}}
 {{- end -}}
-{{- if and (not .Values.metrics.port) (or .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled) -}}
-{{- fail "metrics.port is 0, so there is nothing for metrics.serviceMonitor or metrics.podMonitor to scrape: set the port, or leave the monitors out" -}}
+{{- if and (not .Values.metrics.port) (or .Values.metrics.serviceMonitor.enabled .Values.metrics.podMonitor.enabled .Values.metrics.rules.enabled) -}}
+{{- fail "metrics.port is 0, so there is nothing for metrics.serviceMonitor or metrics.podMonitor to scrape, nor for metrics.rules to look at: set the port, or leave these out" -}}
 {{- end -}}
 {{- range $values := list "commonLabels" "podLabels" -}}
 {{- range $label := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart" -}}
