@@ -51,12 +51,11 @@ func start(ctx context.Context, c *e2e.Cluster) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	api, err := c.Proxy(ctx)
 	if err != nil {
 		return "", err
 	}
+	defer api.Close()
 	s := stopwatch{api: api, pods: "/api/v1/namespaces/" + namespace + "/pods"}
 	ours := kind{name: "ours", container: "airflow-secrets", lastWord: fetcherEnded,
 		annotations: fmt.Sprintf(`"airflow-secrets/inject": "true", "airflow-secrets/region": "eu-central-1", "airflow-secrets/endpoint-url": %q`, endpoint)}

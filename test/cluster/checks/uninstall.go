@@ -41,12 +41,11 @@ func expectGone(ctx context.Context, c *e2e.Cluster, namespace string) error {
 	if err := expectUntouched(ctx, c, namespace); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	api, err := c.Proxy(ctx)
 	if err != nil {
 		return err
 	}
+	defer api.Close()
 	// What belongs to a deleted object, such as pods and endpoint slices, goes a moment later.
 	return command.Until(ctx, 2*time.Minute, func(ctx context.Context) error {
 		left, err := leftOver(ctx, api)

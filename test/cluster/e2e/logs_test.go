@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,12 +26,8 @@ func TestKeepLogs(t *testing.T) {
 	var list atomic.Pointer[string]
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, *list.Load()) }))
 	defer api.Close()
-	c := &Cluster{Logs: t.TempDir(), Source: t.TempDir(), Path: t.TempDir()}
-	kubectl := fmt.Sprintf("#!/bin/sh\n[ $1 = proxy ] && echo 'Starting to serve on %s' && exec /bin/sleep 60\n"+
-		"[ -e failed ] || { : > failed; exit 1; }\necho \"review by $5\"\n", strings.TrimPrefix(api.URL, "http://"))
-	if err := os.WriteFile(filepath.Join(c.Path, "kubectl"), []byte(kubectl), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	c := fakeKubectl(t, fmt.Sprintf("[ $1 = proxy ] && echo 'Starting to serve on %s' && exec /bin/sleep 60\n"+
+		"[ -e failed ] || { : > failed; exit 1; }\necho \"review by $5\"", strings.TrimPrefix(api.URL, "http://")))
 	first := pod("a", 0, running)
 	list.Store(&first)
 	stop, err := c.KeepLogs(t.Context())
