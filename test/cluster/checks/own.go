@@ -46,7 +46,7 @@ func ownCertificate(ctx context.Context, c *e2e.Cluster) (string, error) {
 		return "", fmt.Errorf("after going back: %w", err)
 	}
 	t.end()
-	o := t.since(began)
+	o := t.between(began, time.Now())
 	return fmt.Sprintf("%v, over to a Secret of one's own, a certificate of another authority in it, and back", o), o.judge(0)
 }
 

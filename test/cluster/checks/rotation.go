@@ -44,7 +44,7 @@ func rotation(ctx context.Context, c *e2e.Cluster) (string, error) {
 		return "", err
 	}
 	t.end()
-	o := t.since(began)
+	o := t.between(began, time.Now())
 	if err := lengthen(ctx, c); err != nil {
 		return "", fmt.Errorf("giving certificates their usual lives again: %w", err)
 	}
