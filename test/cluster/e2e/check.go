@@ -13,12 +13,12 @@ import (
 
 // Check proves one thing on a real cluster.
 type Check struct {
-	Name string // as -only takes it: lower case, words joined by hyphens
+	Name string // as --only takes it: lower case, words joined by hyphens
 	Says string // what is proved when it passes, in a line
 	// OwnNode says that it needs more than Kubernetes' API: etcd's data, or the node. It is left out, by name, where
 	// KUBECONFIG brought the cluster.
 	OwnNode bool
-	// Always says that the other checks need it: -only does not leave it out.
+	// Always says that the other checks need it: --only does not leave it out.
 	Always bool
 	// Limit is its longest time; 5 minutes where it is 0.
 	Limit time.Duration
@@ -36,7 +36,7 @@ func Select(checks []Check, names []string) ([]Check, error) {
 		}
 	}
 	if len(unknown) > 0 {
-		return nil, fmt.Errorf("no check is named %s; -list tells the names", strings.Join(unknown, ", "))
+		return nil, fmt.Errorf("no check is named %s; --list tells the names", strings.Join(unknown, ", "))
 	}
 	if len(names) == 0 {
 		return checks, nil

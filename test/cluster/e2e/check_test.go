@@ -24,7 +24,7 @@ func TestSelect(t *testing.T) {
 			got = append(got, check.Name)
 		}
 		if err != nil || strings.Join(got, " ") != want {
-			t.Errorf("-only %q selects %q, %v, expected %q", only, got, err, want)
+			t.Errorf("--only %q selects %q, %v, expected %q", only, got, err, want)
 		}
 	}
 	if _, err := Select(checks, []string{"one", "three", "four"}); err == nil || !strings.Contains(err.Error(), "three, four") {
