@@ -36,6 +36,16 @@ func install(ctx context.Context, c *e2e.Cluster) (string, error) {
 	return fmt.Sprintf("%s; then %s replicas are ready and an annotated pod is injected at once", told, ready), nil
 }
 
+// reinstall gives the checks that follow an installation as the README makes it, from whatever state: what a check that was
+// cut off has left may be an upgrade that Helm believes to be under way, or a Deployment that waits for a Secret.
+func reinstall(ctx context.Context, c *e2e.Cluster) error {
+	if err := c.Uninstall(ctx); err != nil {
+		return err
+	}
+	_, err := runPage(ctx, c, readme, "install")
+	return err
+}
+
 // The pages whose commands are run.
 const (
 	readme       = "README.md"
