@@ -39,7 +39,8 @@ is missing. Whatever it starts ends with it.
 With KUBECONFIG it uses that cluster, by the kubectl and helm of the PATH, and LOAD_IMAGE must be a command that makes
 the image in an archive known to all its nodes, such as "kind load image-archive"; the archive's path is added. Nodes
 must be able to run images of this machine's architecture. Checks that look into etcd or at the node are left out, each by
-name. Namespaces that the checks make are removed at the end, unless --keep.
+name. The installation and the namespaces that the checks make are removed at the end, unless --keep; images stay on the
+nodes. A cluster that has airflow-secrets already is refused.
 
 Exit codes: 0 all passed, 1 a check failed or the cluster could not be had, 2 wrong usage.
 `
