@@ -47,13 +47,22 @@ Exit codes: 0 all passed, 1 a check failed or the cluster could not be had, 2 wr
 
 func main() {
 	kube.FirstProcess()
-	ending := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // nohup is taken at its word
-		ending = append(ending, syscall.SIGHUP)
+	os.Exit(run(untilSignal(), os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// untilSignal is a context that ends with the first signal that asks us to. A second one does not wait for the cluster to be
+// given back; but one that follows within two seconds is the first again: timeout and make pass on what all of them got.
+func untilSignal() context.Context {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signals = append(signals, syscall.SIGHUP)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), ending...)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
+	context.AfterFunc(ctx, func() {
+		time.Sleep(2 * time.Second)
+		stop()
+	})
+	return ctx
 }
 
 // asked is the command line.

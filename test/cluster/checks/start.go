@@ -62,7 +62,7 @@ func start(ctx context.Context, c *e2e.Cluster) (string, error) {
 	noop := kind{name: "noop", container: "nothing", lastWord: clock,
 		initContainer: `{"name": "nothing", "image": "` + e2e.BusyBoxImage + `", "command": ["sh", "-c", "echo $EPOCHREALTIME"]}`}
 	var oursTimed, noopTimed []lap
-	var both errgroup.Group // side by side, so that whatever else the machine does delays both alike
+	both, ctx := errgroup.WithContext(ctx) // side by side, so that whatever else the machine does delays both alike
 	both.Go(func() (err error) { oursTimed, err = s.timeAll(ctx, ours); return err })
 	both.Go(func() (err error) { noopTimed, err = s.timeAll(ctx, noop); return err })
 	if err := both.Wait(); err != nil {
