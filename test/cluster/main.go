@@ -39,16 +39,30 @@ is missing. Whatever it starts ends with it.
 With KUBECONFIG it uses that cluster, by the kubectl and helm of the PATH, and LOAD_IMAGE must be a command that makes
 the image in an archive known to all its nodes, such as "kind load image-archive"; the archive's path is added. Nodes
 must be able to run images of this machine's architecture. Checks that look into etcd or at the node are left out, each by
-name. Namespaces that the checks make are removed at the end, unless --keep.
+name. The installation and the namespaces that the checks make are removed at the end, unless --keep; images stay on the
+nodes. A cluster that has airflow-secrets already is refused.
 
 Exit codes: 0 all passed, 1 a check failed or the cluster could not be had, 2 wrong usage.
 `
 
 func main() {
 	kube.FirstProcess()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(untilSignal(), os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// untilSignal is a context that ends with the first signal that asks us to. A second one does not wait for the cluster to be
+// given back; but one that follows within two seconds is the first again: timeout and make pass on what all of them got.
+func untilSignal() context.Context {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
+	context.AfterFunc(ctx, func() {
+		time.Sleep(2 * time.Second)
+		stop()
+	})
+	return ctx
 }
 
 // asked is the command line.

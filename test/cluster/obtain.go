@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/airflow"
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/binaries"
-	"github.com/airflow-secrets/airflow-secrets/test/cluster/command"
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/e2e"
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/kube"
 	"github.com/airflow-secrets/airflow-secrets/test/helm"
@@ -23,30 +21,28 @@ type giveBack func(keep bool) error
 
 // obtain gives the cluster of KUBECONFIG, or a new one. All that is missing is said before anything is started.
 func obtain(ctx context.Context, out io.Writer, bare bool) (*e2e.Cluster, giveBack, error) {
-	kubeconfig := os.Getenv("KUBECONFIG")
-	var missing []string
-	if !bare {
-		missing = missingBinaries()
-	}
-	if kubeconfig == "" {
-		missing = append(missing, kube.Missing()...)
-	} else {
-		missing = append(missing, missingForLent()...)
-	}
-	if len(missing) > 0 {
-		return nil, nil, lacking(missing)
-	}
-	logs, err := os.MkdirTemp("", "airflow-secrets-logs-")
-	if err != nil {
-		return nil, nil, err
-	}
 	source, err := os.Getwd()
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &e2e.Cluster{Logs: logs, Source: source, Path: os.Getenv("PATH")}
-	if kubeconfig != "" {
-		c.Kubeconfig, c.LoadImage = kubeconfig, strings.Fields(os.Getenv("LOAD_IMAGE"))
+	c := &e2e.Cluster{Source: source, Kubeconfig: os.Getenv("KUBECONFIG"), Path: os.Getenv("PATH"), LoadImage: strings.Fields(os.Getenv("LOAD_IMAGE"))}
+	lent := c.Kubeconfig != ""
+	var missing []string
+	if !bare {
+		missing = missingBinaries()
+	}
+	if lent {
+		missing = append(missing, missingForLent(ctx, c)...)
+	} else {
+		missing = append(missing, kube.Missing()...)
+	}
+	if len(missing) > 0 {
+		return nil, nil, lacking(missing)
+	}
+	if c.Logs, err = os.MkdirTemp("", "airflow-secrets-logs-"); err != nil {
+		return nil, nil, err
+	}
+	if lent {
 		return c, func(keep bool) error { return leave(c, keep) }, nil
 	}
 	return start(ctx, out, c)
@@ -106,15 +102,6 @@ func start(ctx context.Context, out io.Writer, c *e2e.Cluster) (*e2e.Cluster, gi
 	return c, func(bool) error { return node.Stop() }, nil
 }
 
-// leave removes the namespaces that checks made in a cluster that was lent.
-func leave(c *e2e.Cluster, keep bool) error {
-	if keep {
-		return nil
-	}
-	_, err := c.Kubectl(context.Background(), "delete", "namespace", "--selector", e2e.Label, "--timeout=120s")
-	return err
-}
-
 func missingBinaries() []string {
 	for _, name := range []string{"webhook", "fetcher"} {
 		if _, err := os.Stat(filepath.Join("bin", name)); err != nil {
@@ -122,23 +109,4 @@ func missingBinaries() []string {
 		}
 	}
 	return nil
-}
-
-func missingForLent() []string {
-	var missing []string
-	for _, name := range []string{"kubectl", "helm", "buildah"} {
-		if _, err := exec.LookPath(name); err != nil {
-			missing = append(missing, name+": on the PATH, as KUBECONFIG is set")
-		}
-	}
-	if _, err := os.Stat(kube.BusyBox); err != nil {
-		missing = append(missing, kube.BusyBox+": apt-get install -y busybox-static")
-	}
-	if os.Getenv("LOAD_IMAGE") == "" {
-		missing = append(missing, `LOAD_IMAGE: a command that makes an image archive known to the cluster of KUBECONFIG, such as LOAD_IMAGE="kind load image-archive"`)
-	}
-	if _, err := command.Run(context.Background(), "kubectl", "version"); err != nil {
-		missing = append(missing, "the cluster of KUBECONFIG: "+err.Error())
-	}
-	return missing
 }

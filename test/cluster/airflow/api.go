@@ -1,7 +1,6 @@
 package airflow
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -9,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
@@ -20,37 +18,25 @@ import (
 type api struct {
 	url   string
 	token string
+	close func() // the way to it
 }
 
-var forwarding = regexp.MustCompile(`127\.0\.0\.1:\d+`)
-
-// connect opens a way to the Service af-api-server, which closes as the context ends, and signs in.
+// connect opens a way to the Service af-api-server, which the caller closes, and signs in.
 func (p *place) connect(ctx context.Context) (*api, error) {
-	forward := p.Command(ctx, "kubectl", "-n", p.namespace, "port-forward", "service/af-api-server", ":8080")
-	output, err := forward.StdoutPipe()
+	address, end, err := p.Listen(ctx, "-n", p.namespace, "port-forward", "service/af-api-server", ":8080")
 	if err != nil {
 		return nil, err
 	}
-	if err := forward.Start(); err != nil {
-		return nil, fmt.Errorf("forwarding a port: %w", err)
-	}
-	lines := bufio.NewReader(output)
-	line, err := lines.ReadString('\n')
-	address := forwarding.FindString(line)
-	if address == "" {
-		return nil, fmt.Errorf("forwarding a port: kubectl said %q (%v), expected an address", line, err)
-	}
-	go func() { // whatever else it says, until it ends
-		io.Copy(io.Discard, lines)
-		forward.Wait()
-	}()
-	a := &api{url: "http://" + address}
+	a := &api{url: "http://" + address, close: end}
 	var answer struct {
 		Token string `json:"access_token"`
 	}
-	err = a.call(ctx, http.MethodGet, "/auth/token", nil, &answer) // without users, it is anybody's
+	if err := a.call(ctx, http.MethodGet, "/auth/token", nil, &answer); err != nil { // without users, it is anybody's
+		end()
+		return nil, err
+	}
 	a.token = answer.Token
-	return a, err
+	return a, nil
 }
 
 func (a *api) call(ctx context.Context, method, path string, body, into any) error {

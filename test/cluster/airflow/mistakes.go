@@ -28,6 +28,7 @@ func (r *runner) mistakes(ctx context.Context, c *e2e.Cluster) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	defer api.close()
 	misspelled, err := p.expectDenial(ctx, api)
 	if err != nil {
 		return "", err

@@ -35,6 +35,7 @@ func (r *runner) userA(ctx context.Context, c *e2e.Cluster) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	defer api.close()
 	files, err := api.trigger(ctx, "verify")
 	if err != nil {
 		return "", err

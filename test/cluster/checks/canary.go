@@ -35,12 +35,11 @@ func canary(ctx context.Context, c *e2e.Cluster) (string, error) {
 	if err := plantDecoy(ctx, c, namespace); err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	api, err := c.Proxy(ctx)
 	if err != nil {
 		return "", err
 	}
+	defer api.Close()
 	objects, logs, stored := map[string][]byte{}, map[string][]byte{}, map[string][]byte{}
 	if err := errors.Join(everyObject(ctx, api, objects), injectedLogs(ctx, api, logs), keptLogs(c, logs), etcdFiles(c, stored)); err != nil {
 		return "", err

@@ -81,6 +81,8 @@ func TestOutcome(t *testing.T) {
 		"all injected":            {fine, 0, 0, true},
 		"none at all":             {nil, 0, 0, false},
 		"before it began":         {[]answer{at(-10, 0, false, "no"), fine[0]}, 0, 0, true},
+		"after its end":           {[]answer{fine[0], at(1000, 1010, false, "no")}, 0, 0, true},
+		"answered after its end":  {[]answer{fine[0], at(999, 1010, false, "no")}, 0, 11 * time.Millisecond, false},
 		"one uninjected":          {append(fine, at(100, 110, false, "")), time.Hour, 0, false},
 		"one denied":              {append(fine, at(100, 130, false, "no")), 0, 30 * time.Millisecond, false},
 		"denied, but not long":    {append(fine, at(100, 130, false, "no"), at(150, 400, false, "no")), 300 * time.Millisecond, 300 * time.Millisecond, true},
@@ -88,7 +90,7 @@ func TestOutcome(t *testing.T) {
 		"an early one ends last":  {append(fine, at(100, 500, false, "no"), at(150, 160, false, "no")), time.Hour, 400 * time.Millisecond, true},
 		"denied for no long time": {append(fine, at(100, 100, false, "no")), 0, 0, false},
 	} {
-		o := (&traffic{answers: c.answers}).since(start)
+		o := (&traffic{answers: c.answers}).between(start, start.Add(time.Second))
 		if err := o.judge(c.longest); (err == nil) != c.ok || o.window != c.window {
 			t.Errorf("%s: %v with a window of %v, expected ok to be %v and %v", name, err, o.window, c.ok, c.window)
 		}

@@ -19,11 +19,8 @@ import (
 // install follows the README to the letter, and then wants what it promises: once its commands have ended, a pod that is
 // annotated is injected.
 func install(ctx context.Context, c *e2e.Cluster) (string, error) {
-	commands, err := commandsOf(c.Source, readme, "install")
+	told, err := runPage(ctx, c, readme, "install")
 	if err != nil {
-		return "", err
-	}
-	if err := runAll(ctx, c, commands); err != nil {
 		return "", err
 	}
 	ready, err := c.Kubectl(ctx, "-n", e2e.Release, "get", "deployment/"+e2e.Release, "-o", "jsonpath={.status.readyReplicas}")
@@ -36,7 +33,17 @@ func install(ctx context.Context, c *e2e.Cluster) (string, error) {
 	if err := expectInjected(ctx, c, "e2e-install"); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s; then %s replicas are ready and an annotated pod is injected at once", strings.Join(commands, " && "), ready), nil
+	return fmt.Sprintf("%s; then %s replicas are ready and an annotated pod is injected at once", told, ready), nil
+}
+
+// reinstall gives the checks that follow an installation as the README makes it, from whatever state: what a check that was
+// cut off has left may be an upgrade that Helm believes to be under way, or a Deployment that waits for a Secret.
+func reinstall(ctx context.Context, c *e2e.Cluster) error {
+	if err := c.Uninstall(ctx); err != nil {
+		return err
+	}
+	_, err := runPage(ctx, c, readme, "install")
+	return err
 }
 
 // The pages whose commands are run.
@@ -44,6 +51,20 @@ const (
 	readme       = "README.md"
 	installation = "docs/install.md"
 )
+
+// runPage runs the commands of a page (commandsOf), each in a shell of its own and with more at its end, and tells them.
+func runPage(ctx context.Context, c *e2e.Cluster, page, name string, more ...string) (told string, err error) {
+	commands, err := commandsOf(c.Source, page, name)
+	if err != nil {
+		return "", err
+	}
+	for _, line := range commands {
+		if _, err := c.Run(ctx, "sh", "-ec", strings.Join(append([]string{line}, more...), " ")); err != nil {
+			return "", err
+		}
+	}
+	return strings.Join(commands, " && "), nil
+}
 
 // commandsOf are the lines of a page's shell block that is marked by a comment: <!-- make e2e runs this: NAME -->.
 func commandsOf(source, page, name string) ([]string, error) {
@@ -63,16 +84,6 @@ func commandsOf(source, page, name string) ([]string, error) {
 		}
 	}
 	return commands, nil
-}
-
-// runAll runs each line in a shell of its own.
-func runAll(ctx context.Context, c *e2e.Cluster, commands []string) error {
-	for _, line := range commands {
-		if _, err := c.Run(ctx, "sh", "-ec", line); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // asker is a pod that nobody runs, with room for annotations.

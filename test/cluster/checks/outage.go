@@ -21,6 +21,16 @@ const longestDenied = 2 * time.Second
 // recovery is how long is waited after a blow: whatever is to heal must have healed well before.
 const recovery = 8 * time.Second
 
+// blows are what befalls the installation, in turn.
+var blows = []struct {
+	says string
+	deal func(context.Context, *e2e.Cluster) (struck, error)
+}{
+	{"SIGKILL of a replica", killReplica},
+	{"wiped caBundle", wipeBundle},
+	{"deleted Secret", deleteSecret},
+}
+
 // outage deals blows to the installation while pods are created at a steady rate.
 func outage(ctx context.Context, c *e2e.Cluster) (string, error) {
 	const namespace = "e2e-outage"
@@ -32,17 +42,9 @@ func outage(ctx context.Context, c *e2e.Cluster) (string, error) {
 		return "", err
 	}
 	defer t.end()
-	var told []string
-	var failed []error
-	for _, blow := range []struct {
-		says string
-		deal func(context.Context, *e2e.Cluster) (struck, error)
-	}{
-		{"SIGKILL of a replica", killReplica},
-		{"wiped caBundle", wipeBundle},
-		{"deleted Secret", deleteSecret},
-	} {
-		began := time.Now()
+	var began []time.Time
+	for _, blow := range blows {
+		began = append(began, time.Now())
 		took, err := blow.deal(ctx, c)
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", blow.says, err)
@@ -55,7 +57,17 @@ func outage(ctx context.Context, c *e2e.Cluster) (string, error) {
 		if err := errors.Join(took(ctx), healed(ctx, c, t.api)); err != nil {
 			return "", fmt.Errorf("%s: %w", blow.says, err)
 		}
-		o := t.since(began)
+	}
+	t.end()
+	return judgeBlows(t, append(began, time.Now()))
+}
+
+// judgeBlows judges what came between each blow and the next.
+func judgeBlows(t *traffic, began []time.Time) (string, error) {
+	var told []string
+	var failed []error
+	for i, blow := range blows {
+		o := t.between(began[i], began[i+1])
 		if err := o.judge(longestDenied); err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", blow.says, err))
 		}

@@ -46,26 +46,25 @@ func ownCertificate(ctx context.Context, c *e2e.Cluster) (string, error) {
 		return "", fmt.Errorf("after going back: %w", err)
 	}
 	t.end()
-	o := t.since(began)
+	o := t.between(began, time.Now())
 	return fmt.Sprintf("%v, over to a Secret of one's own, a certificate of another authority in it, and back", o), o.judge(0)
 }
 
 // serveOwn has a new authority trusted and what it has signed served, by the page's commands of that name.
 func serveOwn(ctx context.Context, c *e2e.Cluster, how string) error {
-	folder, leaf, err := ownFiles(c.Source)
+	folder, err := os.MkdirTemp("", "airflow-secrets-own-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(folder)
+	leaf, err := ownFiles(folder, c.Source)
+	if err != nil {
+		return err
+	}
+	there := *c // the same cluster, for whoever stands in that folder
+	there.Source = folder
 	for _, name := range []string{"trust", how} {
-		commands, err := commandsOf(c.Source, installation, name)
-		for i, line := range commands {
-			commands[i] = "cd " + folder + "; " + line
-		}
-		if err != nil {
-			return err
-		}
-		if err := runAll(ctx, c, commands); err != nil {
+		if _, err := runPage(ctx, &there, installation, name); err != nil {
 			return err
 		}
 	}
@@ -76,29 +75,31 @@ func serveOwn(ctx context.Context, c *e2e.Cluster, how string) error {
 	return command.Until(ctx, 2*time.Minute, func(ctx context.Context) error { return expectServed(ctx, c, leaf) })
 }
 
-// ownFiles makes a folder with ca.crt, tls.crt and tls.key, in which the chart is found as in the repository.
-func ownFiles(source string) (folder string, leaf *x509.Certificate, err error) {
+// ownFiles fills a folder with ca.crt, tls.crt and tls.key, and lets chart and pages be found in it as in the repository.
+func ownFiles(folder, source string) (leaf *x509.Certificate, err error) {
 	authority, err := pki.NewAuthority()
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	signed, err := authority.Sign(&x509.Certificate{DNSNames: []string{e2e.Release + "." + e2e.Release + ".svc"}})
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	block, _ := pem.Decode(signed.Certificate)
 	if leaf, err = x509.ParseCertificate(block.Bytes); err != nil {
-		return "", nil, err
-	}
-	if folder, err = os.MkdirTemp("", "airflow-secrets-own-"); err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	for name, content := range map[string][]byte{"ca.crt": authority.PEM(), "tls.crt": signed.Certificate, "tls.key": signed.Key} {
 		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
-			return folder, nil, err
+			return nil, err
 		}
 	}
-	return folder, leaf, os.Symlink(filepath.Join(source, "manifests"), filepath.Join(folder, "manifests"))
+	for _, name := range []string{"docs", "manifests"} {
+		if err := os.Symlink(filepath.Join(source, name), filepath.Join(folder, name)); err != nil {
+			return nil, err
+		}
+	}
+	return leaf, nil
 }
 
 // expectServed wants a certificate to be what every replica serves.

@@ -37,15 +37,14 @@ func policy(ctx context.Context, c *e2e.Cluster) (string, error) {
 	if err := c.Namespace(ctx, namespace); err != nil {
 		return "", err
 	}
-	values := []string{"upgrade", e2e.Release, "manifests/chart", "--namespace", e2e.Release, "--reset-values", "--wait", "--timeout", "2m",
-		"--set", "validatingAdmissionPolicy.enabled=true", "--set", "webhook.failurePolicy=Ignore"}
-	if _, err := c.Run(ctx, "helm", values...); err != nil {
+	values := []string{"--set", "validatingAdmissionPolicy.enabled=true", "--set", "webhook.failurePolicy=Ignore"}
+	if err := helmUpgrade(ctx, c, values...); err != nil {
 		return "", err
 	}
 	if err := expectInjected(ctx, c, namespace); err != nil {
 		return "", err
 	}
-	if _, err := c.Run(ctx, "helm", append(values, "--set", "replicas=0")...); err != nil {
+	if err := helmUpgrade(ctx, c, append(values, "--set", "replicas=0")...); err != nil {
 		return "", err
 	}
 	if err := noneStops(ctx, c); err != nil {

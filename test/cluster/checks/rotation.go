@@ -44,7 +44,7 @@ func rotation(ctx context.Context, c *e2e.Cluster) (string, error) {
 		return "", err
 	}
 	t.end()
-	o := t.since(began)
+	o := t.between(began, time.Now())
 	if err := lengthen(ctx, c); err != nil {
 		return "", fmt.Errorf("giving certificates their usual lives again: %w", err)
 	}
@@ -107,15 +107,13 @@ func lengthen(ctx context.Context, c *e2e.Cluster) error {
 	})
 }
 
-// upgrade upgrades the release to values that are the chart's but for these, and wants other pods once it is done: Helm
-// alone would take the last upgrade's values up again, and change nothing.
+// upgrade is helmUpgrade that wants other pods once it is done.
 func upgrade(ctx context.Context, c *e2e.Cluster, values ...string) error {
 	before, err := replicas(ctx, c)
 	if err != nil {
 		return err
 	}
-	args := append([]string{"upgrade", e2e.Release, "manifests/chart", "--namespace", e2e.Release, "--reset-values", "--wait", "--timeout", "2m"}, values...)
-	if _, err := c.Run(ctx, "helm", args...); err != nil {
+	if err := helmUpgrade(ctx, c, values...); err != nil {
 		return err
 	}
 	if err := rolledOut(ctx, c); err != nil {
@@ -126,6 +124,14 @@ func upgrade(ctx context.Context, c *e2e.Cluster, values ...string) error {
 		return err
 	}
 	return expectOthers(before, after)
+}
+
+// helmUpgrade upgrades the release to values that are the chart's but for these: Helm alone would take the last upgrade's
+// values up again, and change nothing.
+func helmUpgrade(ctx context.Context, c *e2e.Cluster, values ...string) error {
+	args := append([]string{"upgrade", e2e.Release, "manifests/chart", "--namespace", e2e.Release, "--reset-values", "--wait", "--timeout", "2m"}, values...)
+	_, err := c.Run(ctx, "helm", args...)
+	return err
 }
 
 // expectOthers wants none of the pods of before among those of after.

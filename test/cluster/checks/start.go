@@ -51,19 +51,18 @@ func start(ctx context.Context, c *e2e.Cluster) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	api, err := c.Proxy(ctx)
 	if err != nil {
 		return "", err
 	}
+	defer api.Close()
 	s := stopwatch{api: api, pods: "/api/v1/namespaces/" + namespace + "/pods"}
 	ours := kind{name: "ours", container: "airflow-secrets", lastWord: fetcherEnded,
 		annotations: fmt.Sprintf(`"airflow-secrets/inject": "true", "airflow-secrets/region": "eu-central-1", "airflow-secrets/endpoint-url": %q`, endpoint)}
 	noop := kind{name: "noop", container: "nothing", lastWord: clock,
 		initContainer: `{"name": "nothing", "image": "` + e2e.BusyBoxImage + `", "command": ["sh", "-c", "echo $EPOCHREALTIME"]}`}
 	var oursTimed, noopTimed []lap
-	var both errgroup.Group // side by side, so that whatever else the machine does delays both alike
+	both, ctx := errgroup.WithContext(ctx) // side by side, so that whatever else the machine does delays both alike
 	both.Go(func() (err error) { oursTimed, err = s.timeAll(ctx, ours); return err })
 	both.Go(func() (err error) { noopTimed, err = s.timeAll(ctx, noop); return err })
 	if err := both.Wait(); err != nil {

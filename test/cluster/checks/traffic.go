@@ -23,7 +23,7 @@ const rate = 20
 type traffic struct {
 	api  *e2e.API
 	path string
-	stop context.CancelFunc
+	stop context.CancelFunc // of new creations; those under way are answered
 	done sync.WaitGroup
 
 	mu      sync.Mutex
@@ -37,18 +37,17 @@ type answer struct {
 	denied          string // why, where it was denied
 }
 
-// startTraffic creates pods in a namespace until stop is called. What is to be judged comes after it has returned: by
+// startTraffic creates pods in a namespace until end is called. What is to be judged comes after it has returned: by
 // then a first pod has been answered.
 func startTraffic(ctx context.Context, c *e2e.Cluster, namespace string) (*traffic, error) {
-	ctx, stop := context.WithCancel(ctx)
 	api, err := c.Proxy(ctx)
 	if err != nil {
-		stop()
 		return nil, err
 	}
+	ctx, stop := context.WithCancel(ctx)
 	t := &traffic{api: api, path: "/api/v1/namespaces/" + namespace + "/pods?dryRun=All", stop: stop}
 	if first := t.create(ctx); first.denied != "" || !first.injected {
-		stop()
+		t.end()
 		return nil, fmt.Errorf("creating the first pod: injected is %v, denied %q, expected a webhook at work", first.injected, first.denied)
 	}
 	t.done.Go(func() { t.run(ctx) })
@@ -64,12 +63,10 @@ func (t *traffic) run(ctx context.Context) {
 			return
 		case <-tick.C:
 			t.done.Go(func() {
-				// What is under way when the traffic stops is answered nevertheless.
-				if a := t.create(context.WithoutCancel(ctx)); ctx.Err() == nil {
-					t.mu.Lock()
-					t.answers = append(t.answers, a)
-					t.mu.Unlock()
-				}
+				a := t.create(context.WithoutCancel(ctx)) // a review that hangs as the traffic stops counts, too
+				t.mu.Lock()
+				defer t.mu.Unlock()
+				t.answers = append(t.answers, a)
 			})
 		}
 	}
@@ -99,11 +96,10 @@ type outcome struct {
 	slowest                  time.Duration
 }
 
-// since judges the creations that were asked for since then.
-func (t *traffic) since(then time.Time) outcome {
-	t.mu.Lock()
-	answers := slices.DeleteFunc(slices.Clone(t.answers), func(a answer) bool { return a.asked.Before(then) })
-	t.mu.Unlock()
+// between tells of the creations that were asked for from then until before. It is called after end: an answer that is
+// still to come would be missed, and the slow ones are those that matter.
+func (t *traffic) between(then, before time.Time) outcome {
+	answers := slices.DeleteFunc(slices.Clone(t.answers), func(a answer) bool { return a.asked.Before(then) || !a.asked.Before(before) })
 	slices.SortFunc(answers, func(a, b answer) int { return cmp.Compare(a.asked.UnixNano(), b.asked.UnixNano()) })
 	var o outcome
 	var first time.Time
@@ -123,10 +119,11 @@ func (t *traffic) since(then time.Time) outcome {
 	return o
 }
 
-// end stops the traffic and waits for the last answer.
+// end stops the traffic, waits for the last answer, and only then closes the way to the API. It may be called again.
 func (t *traffic) end() {
 	t.stop()
 	t.done.Wait()
+	t.api.Close()
 }
 
 // String tells the outcome in a few words.

@@ -23,17 +23,14 @@ func uninstall(ctx context.Context, c *e2e.Cluster) (string, error) {
 	if err := expectInjected(ctx, c, namespace); err != nil {
 		return "", err
 	}
-	commands, err := commandsOf(c.Source, readme, "uninstall")
+	told, err := runPage(ctx, c, readme, "uninstall")
 	if err != nil {
-		return "", err
-	}
-	if err := runAll(ctx, c, commands); err != nil {
 		return "", err
 	}
 	if err := expectGone(ctx, c, namespace); err != nil {
 		return "", err
 	}
-	return strings.Join(commands, " && ") + "; then annotated pods are created as they are given, and no object of any kind bears our name", nil
+	return told + "; then annotated pods are created as they are given, and no object of any kind bears our name", nil
 }
 
 // expectGone wants annotated pods to be created as if we had never been, and nothing of ours to be left in the API.
@@ -41,12 +38,11 @@ func expectGone(ctx context.Context, c *e2e.Cluster, namespace string) error {
 	if err := expectUntouched(ctx, c, namespace); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	api, err := c.Proxy(ctx)
 	if err != nil {
 		return err
 	}
+	defer api.Close()
 	// What belongs to a deleted object, such as pods and endpoint slices, goes a moment later.
 	return command.Until(ctx, 2*time.Minute, func(ctx context.Context) error {
 		left, err := leftOver(ctx, api)

@@ -26,17 +26,13 @@ func ways(ctx context.Context, c *e2e.Cluster) (string, error) {
 }
 
 func withoutHelm(ctx context.Context, c *e2e.Cluster, namespace string) error {
-	commands, err := commandsOf(c.Source, installation, "apply")
-	if err != nil {
-		return err
-	}
-	if err := runAll(ctx, c, commands); err != nil {
+	if _, err := runPage(ctx, c, installation, "apply"); err != nil {
 		return err
 	}
 	if err := expectInjected(ctx, c, namespace); err != nil {
 		return err
 	}
-	if err := runAll(ctx, c, []string{"kubectl delete -f manifests/install.yaml"}); err != nil {
+	if _, err := c.Kubectl(ctx, "delete", "-f", "manifests/install.yaml"); err != nil {
 		return err
 	}
 	return expectGone(ctx, c, namespace)
@@ -47,35 +43,27 @@ func withHelm4(ctx context.Context, c *e2e.Cluster, namespace string) error {
 	if err != nil {
 		return err
 	}
-	run := func(page, name, more string) error {
-		commands, err := commandsOf(c.Source, page, name)
-		for i, line := range commands {
-			commands[i] = "PATH=" + filepath.Dir(four.Binary) + ":$PATH; " + line + more
-		}
-		if err != nil {
-			return err
-		}
-		return runAll(ctx, c, commands)
-	}
-	if err := run(readme, "install", ""); err != nil {
+	with := *c // the same cluster, for whoever has Helm 4
+	with.Path = filepath.Dir(four.Binary) + string(filepath.ListSeparator) + c.Path
+	if _, err := runPage(ctx, &with, readme, "install"); err != nil {
 		return err
 	}
 	// The first upgrade changes nothing, the second the pods.
-	for _, values := range []string{"", " --set test.image=" + e2e.BusyBoxImage + " --set podLabels.upgraded=twice"} {
-		if err := run(installation, "upgrade", values); err != nil {
+	for _, values := range []string{"", "--set test.image=" + e2e.BusyBoxImage + " --set podLabels.upgraded=twice"} {
+		if _, err := runPage(ctx, &with, installation, "upgrade", values); err != nil {
 			return err
 		}
 		if err := expectInjected(ctx, c, namespace); err != nil {
 			return err
 		}
 	}
-	if err := run(installation, "test", ""); err != nil {
+	if _, err := runPage(ctx, &with, installation, "test"); err != nil {
 		return err
 	}
-	if err := runAll(ctx, c, []string{"kubectl --namespace default delete pod airflow-secrets-test"}); err != nil {
+	if _, err := c.Kubectl(ctx, "--namespace", "default", "delete", "pod", "airflow-secrets-test"); err != nil {
 		return err
 	}
-	if err := run(readme, "uninstall", ""); err != nil {
+	if _, err := runPage(ctx, &with, readme, "uninstall"); err != nil {
 		return err
 	}
 	return expectGone(ctx, c, namespace)

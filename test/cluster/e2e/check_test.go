@@ -24,7 +24,7 @@ func TestSelect(t *testing.T) {
 			got = append(got, check.Name)
 		}
 		if err != nil || strings.Join(got, " ") != want {
-			t.Errorf("-only %q selects %q, %v, expected %q", only, got, err, want)
+			t.Errorf("--only %q selects %q, %v, expected %q", only, got, err, want)
 		}
 	}
 	if _, err := Select(checks, []string{"one", "three", "four"}); err == nil || !strings.Contains(err.Error(), "three, four") {
@@ -42,6 +42,10 @@ func TestRun(t *testing.T) {
 	}
 	always := func(c Check) Check { c.Always = true; return c }
 	own := func(c Check) Check { c.OwnNode = true; return c }
+	restored := func(c Check, err error) Check {
+		c.Restore = func(context.Context, *Cluster) error { ran = append(ran, "undo "+c.Name); return err }
+		return c
+	}
 	bad := errors.New("not so")
 	for name, c := range map[string]struct {
 		checks []Check
@@ -56,6 +60,11 @@ func TestRun(t *testing.T) {
 		"a node that is lent":  {[]Check{own(check("a", nil)), check("b", nil)}, nil, []string{"b"}, []string{"a", "left out"}, ""},
 		"a node of our own":    {[]Check{own(check("a", nil))}, &kube.Node{}, []string{"a"}, []string{"proved a"}, ""},
 		"one takes for ever":   {[]Check{{Name: "a", Limit: time.Millisecond, Run: forEver}, check("b", nil)}, nil, []string{"b"}, []string{"deadline exceeded"}, "failed: a"},
+		"one fails, undone":    {[]Check{restored(check("a", bad), nil), check("b", nil)}, nil, []string{"a", "undo a", "b"}, []string{"FAILED", "a", "undone", "proved b"}, "failed: a"},
+		"undone once":          {[]Check{restored(check("a", bad), nil), check("b", bad), check("c", nil)}, nil, []string{"a", "undo a", "b", "c"}, nil, "failed: a, b"},
+		"cannot be undone":     {[]Check{restored(check("a", bad), errors.New("stays")), check("b", nil)}, nil, []string{"a", "undo a"}, []string{"stays", "not run"}, "failed: a"},
+		"the last one fails":   {[]Check{restored(check("a", bad), nil), own(check("b", nil))}, nil, []string{"a"}, []string{"b", "left out"}, "failed: a"},
+		"nothing to undo":      {[]Check{restored(check("a", nil), nil), check("b", nil)}, nil, []string{"a", "b"}, nil, ""},
 		"two fail, both named": {[]Check{check("a", bad), check("b", bad)}, nil, []string{"a", "b"}, nil, "failed: a, b"},
 	} {
 		ran = nil

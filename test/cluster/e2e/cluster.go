@@ -2,11 +2,15 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/command"
 	"github.com/airflow-secrets/airflow-secrets/test/cluster/kube"
@@ -93,10 +97,19 @@ func (c *Cluster) feed(ctx context.Context, input, program string, args ...strin
 // Namespace makes a namespace, with labels as name=value. If the check that makes it fails, its pods are explained.
 func (c *Cluster) Namespace(ctx context.Context, name string, labels ...string) error {
 	c.made = append(c.made, name)
-	if _, err := c.Kubectl(ctx, "create", "namespace", name); err != nil {
+	namespace := corev1.Namespace{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{Label: "true"}}, // from its first moment, or nobody would remove it
+	}
+	for _, label := range labels {
+		key, value, _ := strings.Cut(label, "=")
+		namespace.Labels[key] = value
+	}
+	text, err := json.Marshal(namespace)
+	if err != nil {
 		return err
 	}
-	if _, err := c.Kubectl(ctx, append([]string{"label", "namespace", name, Label + "=true"}, labels...)...); err != nil {
+	if _, err := c.Create(ctx, string(text)); err != nil {
 		return err
 	}
 	// A pod cannot be made before the controllers have filled the namespace.

@@ -21,15 +21,18 @@ func (c *Cluster) KeepLogs(ctx context.Context) (stop func(), err error) {
 	if err := os.MkdirAll(c.keptLogs(), 0o755); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
 	api, err := c.Proxy(ctx)
 	if err != nil {
-		cancel()
 		return nil, err
 	}
+	ctx, cancel := context.WithCancel(ctx)
 	k := &keeper{cluster: c, api: api, followed: map[string]bool{}}
 	k.streams.Go(func() { k.run(ctx) })
-	return func() { cancel(); k.streams.Wait() }, nil
+	return func() {
+		cancel()
+		k.streams.Wait()
+		api.Close()
+	}, nil
 }
 
 // KeptLogs are the logs so far, by the names of their files.

@@ -3,10 +3,12 @@ package e2e
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -16,25 +18,50 @@ import (
 type API struct {
 	address string
 	client  http.Client
+	end     func()
 }
 
-// Proxy starts kubectl proxy until the context ends. It listens on 127.0.0.1 only.
+// Proxy starts kubectl proxy, which the caller closes. It ends with the context, too.
 func (c *Cluster) Proxy(ctx context.Context) (*API, error) {
-	cmd := c.Command(ctx, "kubectl", "proxy", "--port=0")
-	said, err := cmd.StdoutPipe()
+	address, end, err := c.Listen(ctx, "proxy", "--port=0")
 	if err != nil {
 		return nil, err
 	}
+	return &API{address: "http://" + address, client: http.Client{Timeout: 30 * time.Second}, end: end}, nil
+}
+
+// Close ends kubectl proxy and returns when it is gone. It may be called again.
+func (a *API) Close() { a.end() }
+
+// listening is an address on which kubectl says that it listens.
+var listening = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+
+// Listen starts a kubectl that listens on this machine and says where in its first line, as proxy and port-forward do. It
+// ends with the context, or when end is called, which returns when it is gone and may be called again.
+func (c *Cluster) Listen(ctx context.Context, args ...string) (address string, end func(), err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	cmd := c.Command(ctx, "kubectl", args...)
+	said, saying := io.Pipe()
+	var complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = saying, &complaint
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("starting kubectl proxy: %w", err)
+		cancel()
+		return "", nil, fmt.Errorf("starting kubectl %s: %w", strings.Join(args, " "), err)
 	}
-	line, err := bufio.NewReader(said).ReadString('\n')
-	go cmd.Wait() // it ends with the context
-	_, address, found := strings.Cut(strings.TrimSpace(line), "Starting to serve on ")
-	if !found {
-		return nil, fmt.Errorf("starting kubectl proxy: it said %q (%v), expected its address", line, err)
+	ended := make(chan struct{})
+	go func() {
+		saying.CloseWithError(cmp.Or(cmd.Wait(), io.EOF))
+		close(ended)
+	}()
+	end = func() { cancel(); <-ended }
+	lines := bufio.NewReader(said)
+	line, err := lines.ReadString('\n')
+	go io.Copy(io.Discard, lines) // whatever else it says, until it ends
+	if address = listening.FindString(line); address == "" {
+		end()
+		return "", nil, fmt.Errorf("starting kubectl %s: it said %q (%v), expected an address: %s", strings.Join(args, " "), line, err, strings.TrimSpace(complaint.String()))
 	}
-	return &API{address: "http://" + address, client: http.Client{Timeout: 30 * time.Second}}, nil
+	return address, end, nil
 }
 
 // Post posts JSON and gives the answer and its status.
