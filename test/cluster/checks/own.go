@@ -33,7 +33,7 @@ func ownCertificate(ctx context.Context, c *e2e.Cluster) (string, error) {
 	if err := serveOwn(ctx, c, "renew"); err != nil {
 		return "", fmt.Errorf("replacing it: %w", err)
 	}
-	if err := upgrade(ctx, c); err != nil {
+	if _, err := runPage(ctx, c, installation, "back"); err != nil {
 		return "", fmt.Errorf("going back: %w", err)
 	}
 	if err := noneStops(ctx, c); err != nil {
