@@ -101,6 +101,28 @@ func TestMissingSaysAllAtOnce(t *testing.T) {
 	}
 }
 
+func TestMissingSaysWhatTheClusterCannotSee(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink("/run", link); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ cache, temp, want string }{
+		"elsewhere":         {"/var/cache/ci", "/var/tmp", ""},
+		"alike":             {"/var/library", "/runs", ""},
+		"a home in it":      {"/var/lib/jenkins/.cache", "/var/tmp", "XDG_CACHE_HOME: /var/lib/jenkins/.cache lies in /var/lib,"},
+		"reached by a link": {"/var/cache/ci", link, "TMPDIR: /run lies in /run,"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("XDG_CACHE_HOME", c.cache)
+			t.Setenv("TMPDIR", c.temp)
+			missing := strings.Join(Missing(), "\n")
+			if !strings.Contains(missing, c.want) || strings.Contains(missing, "lies in") != (c.want != "") {
+				t.Errorf("%q, expected it to say %q", missing, c.want)
+			}
+		})
+	}
+}
+
 func TestSweepLeavesTheLiving(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	living, err := os.MkdirTemp("", prefix)

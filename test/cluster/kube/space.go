@@ -40,8 +40,11 @@ func FirstProcess() {
 	os.Exit(0)
 }
 
-// isolateMounts hides what containers and the kubelet would leave on the machine: mounts are not passed on, and the
-// folders whose names cannot be set are in memory.
+// hidden are folders that cannot all be set for containers and the kubelet. The cluster has its own, in memory.
+var hidden = []string{"/run", "/var/lib", "/var/log"}
+
+// isolateMounts hides what the cluster would leave on the machine: mounts are not passed on, and the hidden folders are its
+// own.
 func isolateMounts() error {
 	if err := mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		return err // before all else: what is mounted from here on must not get out
@@ -49,7 +52,7 @@ func isolateMounts() error {
 	if err := mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return err
 	}
-	for _, folder := range []string{"/run", "/var/lib", "/var/log"} {
+	for _, folder := range hidden {
 		if err := mount("tmpfs", folder, "tmpfs", 0, "mode=755"); err != nil {
 			return err
 		}
