@@ -2,6 +2,7 @@ package kube
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -130,8 +131,10 @@ func (n *Node) openSpace(ctx context.Context) error {
 		return fmt.Errorf("making namespaces: %w", err)
 	}
 	n.space = &space{first: first, stay: stay}
+	stop := context.AfterFunc(ctx, func() { first.Process.Kill() })
+	defer stop()
 	if _, err := bufio.NewReader(said).ReadString('\n'); err != nil {
-		return errors.New("making namespaces: the first process did not come up")
+		return fmt.Errorf("making namespaces: waiting for the first process: %w", cmp.Or(context.Cause(ctx), err))
 	}
 	return n.connect(ctx)
 }
