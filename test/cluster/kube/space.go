@@ -148,5 +148,7 @@ func (s *space) end() {
 // command is a program that runs in the namespaces.
 func (n *Node) command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	within := []string{"--target", strconv.Itoa(n.space.first.Process.Pid), "--mount", "--net", "--pid", "--", program}
-	return exec.CommandContext(ctx, "nsenter", append(within, args...)...)
+	c := exec.CommandContext(ctx, "nsenter", append(within, args...)...)
+	c.Env = n.Environ()
+	return c
 }
