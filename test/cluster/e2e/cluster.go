@@ -59,7 +59,11 @@ func (c *Cluster) Command(ctx context.Context, program string, args ...string) *
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Args[0], cmd.Err = program, err
 	cmd.Dir = c.Source
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig, "PATH="+c.Path)
+	cmd.Env = os.Environ()
+	if c.Node != nil {
+		cmd.Env = c.Node.Environ()
+	}
+	cmd.Env = append(cmd.Env, "KUBECONFIG="+c.Kubeconfig, "PATH="+c.Path)
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }

@@ -30,15 +30,16 @@ func hierarchies() ([]string, error) {
 	return found, nil
 }
 
-// makeCgroups makes the folder that the kubelet wants to find, in each hierarchy. No other cgroup of the machine is
-// touched.
+// makeCgroups makes the folder that the kubelet wants to find, in each hierarchy; systemd has some of version 1 under several
+// names. No other cgroup of the machine is touched. (In version 2, where this has never been tried, the kubelet and runc
+// enable controllers at the root, for all cgroups below it, and they stay enabled.)
 func makeCgroups(name string) error {
 	roots, err := hierarchies()
 	if err != nil {
 		return err
 	}
 	for _, root := range roots {
-		if err := os.Mkdir(filepath.Join(root, name), 0o755); err != nil {
+		if err := os.Mkdir(filepath.Join(root, name), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("making the cluster's control group: %w", err)
 		}
 	}

@@ -54,7 +54,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	}
 	lock, err := claim(dir)
 	if err != nil {
-		return nil, fmt.Errorf("claiming the folder of the cluster: %w", err)
+		return nil, errors.Join(fmt.Errorf("claiming the folder of the cluster: %w", err), os.RemoveAll(dir))
 	}
 	n := &Node{
 		Kubeconfig: filepath.Join(dir, "admin.kubeconfig"),
@@ -109,8 +109,18 @@ func (n *Node) WhileUp(ctx context.Context) (context.Context, context.CancelFunc
 // Stop ends every process of the cluster, waits until they are gone, and removes what it wrote but the logs.
 func (n *Node) Stop() error {
 	if n.space != nil {
-		n.space.end()
-		n.ended.Wait()
+		ended := make(chan struct{})
+		go func() {
+			n.space.end()
+			n.ended.Wait()
+			close(ended)
+		}()
+		select {
+		case <-ended:
+		case <-time.After(time.Minute): // a moment is enough, but for what hangs in the kernel
+			return fmt.Errorf("ending the cluster: after a minute not all its processes have ended, of which the first is %d; the next run removes what it wrote, %s",
+				n.space.first.Process.Pid, n.dir)
+		}
 	}
 	return wrap("removing what the cluster wrote", errors.Join(n.lock.Close(), remove(n.dir)))
 }

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,14 +16,36 @@ import (
 )
 
 func TestNetworkIsOneThatNobodyHas(t *testing.T) {
-	taken := []net.Addr{
-		&net.IPNet{IP: net.IPv4(127, 0, 0, 1), Mask: net.CIDRMask(8, 32)},
-		&net.IPNet{IP: net.IPv4(10, 128, 255, 1), Mask: net.CIDRMask(30, 32)},
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skip(err)
 	}
-	for number, want := range map[int]bool{128: true, 129: false, 12: false} {
-		if got := within(taken, number); got != want {
-			t.Errorf("10.%d.0.0/16 is taken: %v, expected %v", number, got, want)
+	for addresses, want := range map[string]bool{"127.0.0.0/8": true, "127.0.0.1/32": true, "203.0.113.0/24": false} {
+		if got, err := inUse(t.Context(), addresses); got != want || err != nil {
+			t.Errorf("%s is in use: %v, %v, expected %v", addresses, got, err, want)
 		}
+	}
+}
+
+func TestNoProxyLiesBetween(t *testing.T) {
+	const ours = "10.200.0.0/16,.svc"
+	for name, c := range map[string]struct{ upper, lower, want string }{
+		"none set":        {"", "", ours},
+		"set":             {"corp.example", "", "corp.example," + ours},
+		"set lower case":  {"", "corp.example", "corp.example," + ours},
+		"set as Go reads": {"corp.example", "other.example", "corp.example," + ours},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("NO_PROXY", c.upper)
+			t.Setenv("no_proxy", c.lower)
+			command := exec.Command("env")
+			command.Env = (&Node{network: network{200}}).Environ()
+			output, err := command.Output()
+			for _, want := range []string{"NO_PROXY=" + c.want, "no_proxy=" + c.want} {
+				if lines := strings.Split(string(output), "\n"); err != nil || !slices.Contains(lines, want) {
+					t.Errorf("%v, %q, expected %s", err, lines, want)
+				}
+			}
+		})
 	}
 }
 
@@ -98,6 +122,28 @@ func TestMissingSaysAllAtOnce(t *testing.T) {
 		if !strings.Contains(missing, want) {
 			t.Errorf("%q does not say %q", missing, want)
 		}
+	}
+}
+
+func TestMissingSaysWhatTheClusterCannotSee(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink("/run", link); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ cache, temp, want string }{
+		"elsewhere":         {"/var/cache/ci", "/var/tmp", ""},
+		"alike":             {"/var/library", "/runs", ""},
+		"a home in it":      {"/var/lib/jenkins/.cache", "/var/tmp", "XDG_CACHE_HOME: /var/lib/jenkins/.cache lies in /var/lib,"},
+		"reached by a link": {"/var/cache/ci", link, "TMPDIR: /run lies in /run,"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("XDG_CACHE_HOME", c.cache)
+			t.Setenv("TMPDIR", c.temp)
+			missing := strings.Join(Missing(), "\n")
+			if !strings.Contains(missing, c.want) || strings.Contains(missing, "lies in") != (c.want != "") {
+				t.Errorf("%q, expected it to say %q", missing, c.want)
+			}
+		})
 	}
 }
 

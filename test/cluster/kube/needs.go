@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 )
 
@@ -53,7 +54,26 @@ func Missing() []string {
 	if _, err := hierarchies(); err != nil {
 		missing = append(missing, "control groups: mount -t cgroup2 none /sys/fs/cgroup; in a container, start it with --privileged")
 	}
-	return missing
+	return append(missing, outOfSight()...)
+}
+
+// outOfSight says which of the folders that hold the cluster's programs and files it would not see, as may be where a home is
+// below /var/lib.
+func outOfSight() []string {
+	cache, _ := os.UserCacheDir() // where there is none, that is said when it is looked for
+	var found []string
+	for _, place := range []struct{ variable, folder string }{{"XDG_CACHE_HOME", cache}, {"TMPDIR", os.TempDir()}} {
+		folder := place.folder
+		if real, err := filepath.EvalSymlinks(folder); err == nil {
+			folder = real
+		}
+		for _, own := range hidden {
+			if strings.HasPrefix(folder+"/", own+"/") {
+				found = append(found, fmt.Sprintf("%s: %s lies in %s, of which the cluster has its own; set it to a folder elsewhere", place.variable, folder, own))
+			}
+		}
+	}
+	return found
 }
 
 func unique(names []string) []string {

@@ -91,7 +91,9 @@ func (n *Node) cgroup() string { return filepath.Base(n.dir) }
 func (n *Node) bin(program string) string { return filepath.Join(n.options.Bin, program) }
 
 func (n *Node) kubectl(ctx context.Context, args ...string) error {
-	_, err := command.Run(ctx, n.bin("kubectl"), append([]string{"--kubeconfig", n.Kubeconfig}, args...)...)
+	c := command.New(ctx, n.bin("kubectl"), append([]string{"--kubeconfig", n.Kubeconfig}, args...)...)
+	c.Env = n.Environ()
+	_, err := command.Finish(c)
 	return err
 }
 

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,8 +41,11 @@ func FirstProcess() {
 	os.Exit(0)
 }
 
-// isolateMounts hides what containers and the kubelet would leave on the machine: mounts are not passed on, and the
-// folders whose names cannot be set are in memory.
+// hidden are folders that cannot all be set for containers and the kubelet. The cluster has its own, in memory.
+var hidden = []string{"/run", "/var/lib", "/var/log"}
+
+// isolateMounts hides what the cluster would leave on the machine: mounts are not passed on, and the hidden folders are its
+// own.
 func isolateMounts() error {
 	if err := mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		return err // before all else: what is mounted from here on must not get out
@@ -49,7 +53,7 @@ func isolateMounts() error {
 	if err := mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return err
 	}
-	for _, folder := range []string{"/run", "/var/lib", "/var/log"} {
+	for _, folder := range hidden {
 		if err := mount("tmpfs", folder, "tmpfs", 0, "mode=755"); err != nil {
 			return err
 		}
@@ -127,8 +131,10 @@ func (n *Node) openSpace(ctx context.Context) error {
 		return fmt.Errorf("making namespaces: %w", err)
 	}
 	n.space = &space{first: first, stay: stay}
+	stop := context.AfterFunc(ctx, func() { first.Process.Kill() })
+	defer stop()
 	if _, err := bufio.NewReader(said).ReadString('\n'); err != nil {
-		return errors.New("making namespaces: the first process did not come up")
+		return fmt.Errorf("making namespaces: waiting for the first process: %w", cmp.Or(context.Cause(ctx), err))
 	}
 	return n.connect(ctx)
 }
@@ -142,5 +148,7 @@ func (s *space) end() {
 // command is a program that runs in the namespaces.
 func (n *Node) command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	within := []string{"--target", strconv.Itoa(n.space.first.Process.Pid), "--mount", "--net", "--pid", "--", program}
-	return exec.CommandContext(ctx, "nsenter", append(within, args...)...)
+	c := exec.CommandContext(ctx, "nsenter", append(within, args...)...)
+	c.Env = n.Environ()
+	return c
 }
