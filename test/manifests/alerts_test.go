@@ -2,8 +2,10 @@ package manifests
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"sigs.k8s.io/yaml"
 )
@@ -29,9 +31,9 @@ func TestMonitors(t *testing.T) {
 
 // alert is a rule of Prometheus.
 type alert struct {
-	Alert, Expr string
-	Labels      struct{ Severity string }
-	Annotations struct{ Summary string }
+	Alert, Expr, For string
+	Labels           struct{ Severity string }
+	Annotations      struct{ Summary string }
 }
 
 // alerts are the rules by the names of the alerts.
@@ -88,6 +90,27 @@ func TestAlertsOfCertificates(t *testing.T) {
 				t.Errorf("%s: the alert %s is about what such a webhook does not look at, or is missing where it does", values, name)
 			}
 		}
+	}
+}
+
+// backOff is how long a controller waits at most before it tries again to create a pod.
+const backOff = 1000 * time.Second
+
+// TestAlertOnRefusals holds its window to the longest back-off, or it would end while pods are refused, and its patience to
+// more than the window, or a single mistake would set it off.
+func TestAlertOnRefusals(t *testing.T) {
+	a := ruled(t, "")["AirflowSecretsRefusing"]
+	var window time.Duration
+	for _, found := range regexp.MustCompile(`\[(\w+)\]|offset (\w+)`).FindAllStringSubmatch(a.Expr, -1) {
+		w, err := time.ParseDuration(found[1] + found[2])
+		if err != nil || window != 0 && w != window {
+			t.Fatalf("expected one window in %s: %v", a.Expr, err)
+		}
+		window = w
+	}
+	patience, err := time.ParseDuration(a.For)
+	if err != nil || window <= backOff || patience <= window {
+		t.Errorf("it looks back %v and waits %s, expected more than %v, and more than that: %v", window, a.For, backOff, err)
 	}
 }
 
