@@ -105,7 +105,7 @@ func TestReviewInFlightIsFinished(t *testing.T) {
 		<-leave
 		return injector.Decision{Code: "not-annotated"}
 	})
-	o := Options{Host: "127.0.0.1", Certificates: fromFiles(t, dir, slog.New(slog.DiscardHandler))}
+	o := Options{Host: "127.0.0.1", Certificates: fromFiles(t, dir, slog.New(slog.DiscardHandler)), Log: slog.New(slog.DiscardHandler)}
 	c := start("watching", o.Certificates.Run)
 	defer func() { must(t, c.stop()) }()
 	s, err := serveReviews(o, newTraffic(o.Certificates.Ready), a)

@@ -56,7 +56,7 @@ func (c *Cluster) Run(ctx context.Context, program string, args ...string) (stri
 // Command is a program with the cluster's KUBECONFIG and PATH, in the repository's folder.
 func (c *Cluster) Command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	path, err := c.lookUp(program)
-	cmd := exec.CommandContext(ctx, path, args...)
+	cmd := command.New(ctx, path, args...)
 	cmd.Args[0], cmd.Err = program, err
 	cmd.Dir = c.Source
 	cmd.Env = os.Environ()
@@ -64,7 +64,6 @@ func (c *Cluster) Command(ctx context.Context, program string, args ...string) *
 		cmd.Env = c.Node.Environ()
 	}
 	cmd.Env = append(cmd.Env, "KUBECONFIG="+c.Kubeconfig, "PATH="+c.Path)
-	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }
 
