@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/airflow-secrets/airflow-secrets/test/cache"
 )
@@ -38,10 +37,8 @@ func Build(ctx context.Context, module string) (Helm, error) {
 	folder, err := cache.Folder(ctx, "helm-"+version, func(aside string) error {
 		command := exec.CommandContext(ctx, "go", "install", "-ldflags", "-s -w", module)
 		command.Dir = os.TempDir() // outside our module, whose go.mod has nothing to do with it
-		command.Env = append(os.Environ(), "GOBIN="+aside, "CGO_ENABLED=0", "GOFLAGS=", "GOOS=", "GOARCH=")
-		// Interrupted, it removes what it has built so far. (No process group of its own: a test's Ctrl-C must reach it, too.)
-		command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-		command.WaitDelay = 10 * time.Second
+		// GOTMPDIR: go leaves its work where a signal ends it, and there it is removed.
+		command.Env = append(os.Environ(), "GOBIN="+aside, "GOTMPDIR="+aside, "CGO_ENABLED=0", "GOFLAGS=", "GOOS=", "GOARCH=")
 		if output, err := command.CombinedOutput(); err != nil {
 			return fmt.Errorf("building %s: %w\n%s", module, err, output)
 		}

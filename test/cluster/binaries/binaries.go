@@ -27,11 +27,11 @@ func Get(ctx context.Context, log io.Writer) (string, error) {
 }
 
 // step is a step of a build in dir: polite, since it is long, and without what the caller's Go settings say about another
-// module.
+// module. Its work lies in dir, too, since go leaves that behind where a signal ends it.
 func step(ctx context.Context, dir string, log io.Writer, program string, args ...string) *exec.Cmd {
 	c := command.New(ctx, "nice", append([]string{program}, args...)...)
 	c.Dir = dir
 	c.Stdout, c.Stderr = log, log
-	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-p=2", "GOWORK=off")
+	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-p=2", "GOWORK=off", "GOTMPDIR="+dir)
 	return c
 }

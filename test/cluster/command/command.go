@@ -15,8 +15,8 @@ import (
 )
 
 // New is exec.CommandContext, but for how it ends: when ctx does, the program and all that it has started, a process group of
-// their own, get SIGINT, at which go build, uv and buildah clear away what they have begun. After ten seconds it is killed,
-// and no child that holds its output is waited for.
+// their own, get SIGINT, at which test/python.sh, for one, removes what it has begun. After ten seconds it is killed, and no
+// child that holds its output is waited for.
 func New(ctx context.Context, program string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, program, args...)
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
