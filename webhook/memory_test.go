@@ -25,7 +25,7 @@ func TestMemoryIsBoundedWhateverIsPosted(t *testing.T) {
 	})
 	dir := t.TempDir()
 	certificate := newCertificate(t, dir, 1)
-	o := Options{Host: "127.0.0.1", Certificates: fromFiles(t, dir, slog.New(slog.DiscardHandler))}
+	o := Options{Host: "127.0.0.1", Certificates: fromFiles(t, dir, slog.New(slog.DiscardHandler)), Log: slog.New(slog.DiscardHandler)}
 	c := start("watching", o.Certificates.Run)
 	defer func() { must(t, c.stop()) }()
 	s, err := serveReviews(o, newTraffic(o.Certificates.Ready), a)
