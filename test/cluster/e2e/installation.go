@@ -14,7 +14,7 @@ func parts() []string {
 		"clusterrolebinding", "clusterrole", "namespace"} {
 		all = append(all, kind+"/"+Release)
 	}
-	return all
+	return append(all, "validatingadmissionpolicybinding/"+Release+"-rights", "validatingadmissionpolicy/"+Release+"-rights")
 }
 
 // Installed tells what there is of an installation, as kubectl names objects; nothing where there is none.

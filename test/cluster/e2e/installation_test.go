@@ -16,6 +16,7 @@ func TestPartsAreAllThatTheNamespaceDoesNotTake(t *testing.T) {
 		t.Fatal(templates, err)
 	}
 	kind, namespace := regexp.MustCompile(`(?m)^kind: (\w+)$`), regexp.MustCompile(`(?m)^  namespace: \{\{ \.Release\.Namespace`)
+	ending := regexp.MustCompile(`(?m)^  name: \{\{ include "airflow-secrets\.name" \(list \. "(\w+)"\)`)
 	parts := parts()
 	for _, template := range templates {
 		text, err := os.ReadFile(template)
@@ -27,6 +28,9 @@ func TestPartsAreAllThatTheNamespaceDoesNotTake(t *testing.T) {
 			continue
 		}
 		part := strings.ToLower(string(found[1])) + "/" + Release
+		if longer := ending.FindSubmatch(text); longer != nil {
+			part += "-" + string(longer[1])
+		}
 		if !slices.Contains(parts, part) {
 			t.Errorf("%s makes %s, which the parts %v lack", template, part, parts)
 		}
