@@ -34,7 +34,7 @@ Flags:
 
 Without KUBECONFIG it starts a Kubernetes of one node here, from the real programs. They are built from their Go modules
 once, into the user's cache folder; that takes some twelve minutes of two cores. It needs root, and says at once what else
-is missing. Whatever it starts ends with it.
+is missing. Whatever it starts ends with it. (Tried with control groups of version 1.)
 
 With KUBECONFIG it uses that cluster, by the kubectl and helm of the PATH, and LOAD_IMAGE must be a command that makes
 the image in an archive known to all its nodes, such as "kind load image-archive"; the archive's path is added. Nodes
